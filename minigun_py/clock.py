@@ -1,0 +1,54 @@
+"""Time as a value that is passed in: the only module that reads the clock.
+
+Whatever waits or measures takes a `Clock`, so that a test can hand it a clock of its own and
+never sleep. Seconds everywhere, monotonic: a jump of the wall clock changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+__all__ = ["SYSTEM_CLOCK", "Clock", "Deadline", "SystemClock"]
+
+
+class Clock(Protocol):
+    """Reads monotonic time."""
+
+    def now(self) -> float:
+        """Seconds since a moment that never changes."""
+        ...
+
+
+class SystemClock:
+    """The machine's monotonic clock."""
+
+    def now(self) -> float:
+        """Seconds since a moment that never changes."""
+        return time.monotonic()
+
+
+SYSTEM_CLOCK: Final = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment that several waits share, so that together they take no longer than one."""
+
+    at: float | None
+    clock: Clock = SYSTEM_CLOCK
+
+    @classmethod
+    def after(cls, seconds: float | None, clock: Clock = SYSTEM_CLOCK) -> Deadline:
+        """The moment `seconds` from now; None never comes."""
+        return cls(None if seconds is None else clock.now() + seconds, clock)
+
+    def remaining(self) -> float | None:
+        """Seconds left, never negative; None when the deadline never comes."""
+        return None if self.at is None else max(0.0, self.at - self.clock.now())
+
+    @property
+    def passed(self) -> bool:
+        """Whether the moment has come."""
+        return self.at is not None and self.clock.now() >= self.at

@@ -1,0 +1,58 @@
+"""How many processors this process may really use: what ``workers="auto"`` means.
+
+The least of the processors it may be scheduled on, the quota of its control group, and the
+environment variable ``MINIGUN_MAX_WORKERS``. The number of the machine is never asked: in a
+container it is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Final
+
+from minigun_py.errors import UsageError
+
+__all__ = ["usable_cpus"]
+
+CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
+LIMIT_VARIABLE: Final = "MINIGUN_MAX_WORKERS"
+
+
+def usable_cpus(cgroup: Path = CGROUP_ROOT) -> int:
+    """A number from 1 on. Raises `UsageError` if the environment variable is no such number."""
+    bounds = (_affinity(), _quota(cgroup), _limit(os.environ.get(LIMIT_VARIABLE)))
+    return max(1, min(bound for bound in bounds if bound is not None))
+
+
+def _affinity() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quota(cgroup: Path) -> int | None:
+    """Processors that the control group grants, rounded up; None without a quota."""
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return _quota_v1(cgroup)
+    return None if quota == "max" else math.ceil(int(quota) / int(period))
+
+
+def _quota_v1(cgroup: Path) -> int | None:
+    try:
+        quota = int((cgroup / "cpu" / "cpu.cfs_quota_us").read_text())
+        period = int((cgroup / "cpu" / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+    return math.ceil(quota / period) if quota > 0 else None
+
+
+def _limit(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"{LIMIT_VARIABLE} is a whole number from 1 on, not {text!r}")
+    return int(text)

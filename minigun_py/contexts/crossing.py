@@ -1,0 +1,227 @@
+"""What crosses to a worker process and back, and who is to blame when something cannot.
+
+A lease crosses as one pickle, which is fast. If that fails on any side, the lease crosses *one by
+one*: each item and each result is pickled by itself, so that exactly the item to blame fails.
+Items fall back to cloudpickle, which is slow but takes lambdas and classes of ``__main__``.
+
+Exceptions are tried before they travel: one that cannot be rebuilt (a constructor with other
+parameters is enough) would otherwise fail in the parent, where nobody could tell what it was.
+"""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from typing import Any
+
+import cloudpickle
+
+from minigun_py.contexts.context import BoundKernel, Harvest, ItemFailure, StageCounts
+from minigun_py.errors import NotPicklable, RemoteError
+
+__all__ = [
+    "RemoteTraceback",
+    "blame_results",
+    "failed_harvest",
+    "merge",
+    "pack_each",
+    "pack_harvest",
+    "run_each",
+    "unpack_each",
+    "unpack_harvest",
+    "with_items",
+]
+
+Packed = tuple[list[list[Any]], list[tuple[int, ...]], list[tuple[Any, ...]], float]
+
+
+class RemoteTraceback(Exception):
+    """Carries the text of a traceback from another process, as the cause of the error."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"\n\n{self.text}"
+
+
+def pack_harvest(harvest: Harvest, head: str) -> Packed:
+    """A harvest as plain values, its exceptions made portable.
+
+    Items that failed in the first stage, `head`, stay behind: the parent has them.
+    """
+    counts = [astuple(stage) for stage in harvest.counts]
+    failures = [_packed_failure(failure, head) for failure in harvest.failures]
+    return harvest.outputs, counts, failures, harvest.seconds
+
+
+def unpack_harvest(packed: Packed) -> Harvest:
+    """The harvest again, its exceptions with their remote tracebacks as causes."""
+    outputs, counts, failures, seconds = packed
+    return Harvest(
+        outputs,
+        [StageCounts(*numbers) for numbers in counts],
+        [
+            ItemFailure(stage, index, item, _with_traceback(error, text))
+            for stage, index, item, error, text in failures
+        ],
+        seconds,
+    )
+
+
+def pack_each(items: Sequence[Any]) -> list[bytes | NotPicklable]:
+    """Every item as a pickle of its own, or the reason why it cannot be one."""
+    return [_pickled(item) for item in items]
+
+
+def run_each(
+    worker: BoundKernel, blobs: Iterable[bytes | NotPicklable], stages: tuple[str, ...]
+) -> list[bytes]:
+    """In the worker: unpickle and run items one by one; a pickled harvest for each."""
+    return [_run_one(worker, blob, stages) for blob in blobs]
+
+
+def unpack_each(blobs: Sequence[bytes], stages: tuple[str, ...], exits: Sequence[int]) -> Harvest:
+    """The harvests of items that were run one by one, as one. Indexes are put right."""
+    parts = [_load_one(blob, stages, exits) for blob in blobs]
+    for index, part in enumerate(parts):
+        part.failures = [ItemFailure(f.stage, index, f.item, f.error) for f in part.failures]
+    return merge(parts, len(stages), len(exits))
+
+
+def blame_results(
+    harvest: Harvest, items: int, exits: Sequence[int], stages: tuple[str, ...]
+) -> list[bytes] | None:
+    """Results that cannot be pickled at once, pickled by item; None if they tell no item.
+
+    Where one stage gave one result for every item that did not fail, the places tell.
+    """
+    counts = harvest.counts[0]
+    if len(stages) > 1 or counts.filtered or not exits or counts.emitted != counts.completed:
+        return None
+    failed = {failure.index: failure for failure in harvest.failures}
+    results = iter(harvest.outputs[0])
+    return [
+        _packed_slowly(_part(next(results) if i not in failed else None, failed.get(i)), stages)
+        for i in range(items)
+    ]
+
+
+def with_items(failures: list[ItemFailure], head: str, items: Sequence[Any]) -> list[ItemFailure]:
+    """The failures of the first stage with the items that had stayed behind."""
+    return [
+        ItemFailure(f.stage, f.index, items[f.index], f.error) if f.stage == head else f
+        for f in failures
+    ]
+
+
+def merge(parts: Sequence[Harvest], stages: int, exits: int) -> Harvest:
+    """Several harvests of the same kernel, in order, as one."""
+    total = Harvest([[] for _ in range(exits)], [StageCounts() for _ in range(stages)])
+    for part in parts:
+        for mine, theirs in zip(total.outputs, part.outputs, strict=True):
+            mine.extend(theirs)
+        for sum_, counts in zip(total.counts, part.counts, strict=True):
+            sum_.add(counts)
+        total.failures.extend(part.failures)
+        total.seconds += part.seconds
+    return total
+
+
+def failed_harvest(error: Exception, item: Any, stages: tuple[str, ...], exits: int) -> Harvest:
+    """What one item leaves that never reached, or never came back from, its first stage."""
+    counts = [StageCounts() for _ in stages]
+    counts[0] = StageCounts(received=1, failed=1)
+    return Harvest([[] for _ in range(exits)], counts, [ItemFailure(stages[0], 0, item, error)])
+
+
+def _part(result: Any, failure: ItemFailure | None) -> Harvest:
+    if failure is not None:
+        return Harvest([[]], [StageCounts(received=1, failed=1)], [failure])
+    return Harvest([[result]], [StageCounts(received=1, completed=1, emitted=1)])
+
+
+def _pickled(item: Any) -> bytes | NotPicklable:
+    try:
+        return pickle.dumps(item, protocol=5)
+    except Exception:
+        pass
+    try:
+        return bytes(cloudpickle.dumps(item, protocol=5))
+    except Exception as error:
+        return NotPicklable(f"an item cannot be sent to a worker process: {_described(error)}")
+
+
+def _run_one(worker: BoundKernel, blob: bytes | NotPicklable, stages: tuple[str, ...]) -> bytes:
+    error: Exception
+    if isinstance(blob, NotPicklable):
+        error = blob
+    else:
+        try:
+            item = pickle.loads(blob)
+        except Exception as raised:
+            error = NotPicklable(f"an item cannot be rebuilt in a worker: {_described(raised)}")
+        else:
+            worker.run((item,))
+            harvest = worker.harvest(1)
+            try:
+                return pickle.dumps(pack_harvest(harvest, stages[0]), protocol=5)
+            except Exception:
+                return _packed_slowly(harvest, stages)
+    lost = failed_harvest(error, None, stages, len(worker.harvest(0).outputs))
+    return pickle.dumps(pack_harvest(lost, stages[0]), protocol=5)
+
+
+def _packed_slowly(harvest: Harvest, stages: tuple[str, ...]) -> bytes:
+    try:
+        return bytes(cloudpickle.dumps(pack_harvest(harvest, stages[0]), protocol=5))
+    except Exception as error:
+        why = NotPicklable(f"a result cannot be sent back from a worker: {_described(error)}")
+        lost = failed_harvest(why, None, stages, len(harvest.outputs))
+        return pickle.dumps(pack_harvest(lost, stages[0]), protocol=5)
+
+
+def _load_one(blob: bytes, stages: tuple[str, ...], exits: Sequence[int]) -> Harvest:
+    try:
+        return unpack_harvest(pickle.loads(blob))
+    except Exception as error:
+        why = NotPicklable(f"a result cannot be rebuilt here: {_described(error)}")
+        return failed_harvest(why, None, stages, len(exits))
+
+
+def _packed_failure(failure: ItemFailure, head: str) -> tuple[Any, ...]:
+    item = None if failure.stage == head else _portable(failure.item)
+    return failure.stage, failure.index, item, *_portable_error(failure.error)
+
+
+def _portable_error(error: Exception) -> tuple[Exception, str]:
+    text = "".join(traceback.format_exception(error))
+    try:
+        copy = pickle.loads(pickle.dumps(error, protocol=5))
+    except Exception:
+        copy = None
+    if type(copy) is type(error):
+        return error, text
+    kind = type(error)
+    return RemoteError(f"{kind.__module__}.{kind.__qualname__}", str(error)), text
+
+
+def _with_traceback(error: Exception, text: str) -> Exception:
+    error.__cause__ = RemoteTraceback(text)
+    return error
+
+
+def _portable(item: Any) -> Any:
+    """The item, or its repr if it cannot travel."""
+    try:
+        pickle.dumps(item, protocol=5)
+    except Exception:
+        return repr(item)
+    return item
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

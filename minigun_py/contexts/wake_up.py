@@ -1,0 +1,42 @@
+"""Ends a poll from another thread."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Self
+
+__all__ = ["WakeUp"]
+
+
+class WakeUp:
+    """A pipe that ends a poll. One byte at most is in it."""
+
+    def __enter__(self) -> Self:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._open, self._is_set = True, False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open = False
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def set(self) -> None:
+        """End the poll, now or the next one. From any thread."""
+        if self._open and not self._is_set:
+            self._is_set = True
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._writer, b"!")
+
+    def clear(self) -> None:
+        """Be ready for the next `set`; what it tells of has to be looked at after this."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reader, 4096)
+        # Only now: a byte written before the read is gone, and the next `set` has to write one.
+        self._is_set = False

@@ -1,0 +1,138 @@
+"""A run in which everything is inline: one caller, no thread, no queue, deterministic.
+
+An item is followed to its end before the next one is drawn. Where segments meet (a join, a batch,
+a dealt-out fan-out) a work list carries the items on, last in first out, so that depth comes
+before breadth. A plan of one segment needs no work list: the source is drawn by the chunk,
+lazily, and each item falls through the compiled stages before the next is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from minigun_py.contexts.context import BoundKernel, Harvest
+from minigun_py.engine.dispatch import Dispatch, dispatch_for
+from minigun_py.engine.kernel import SegmentKernel
+from minigun_py.engine.kernels import kernel_for
+from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.source_lane import Source
+from minigun_py.engine.verdict import Verdict
+from minigun_py.errors import InternalError
+from minigun_py.plan.segment import Segment
+from minigun_py.primitives.cancel import CancelToken
+
+__all__ = ["DepthFirstRun"]
+
+LAZY_CHUNK: Final = 256
+"""Items drawn between two looks at the token, where nothing but the books needs a look."""
+
+
+class DepthFirstRun:
+    """One inline run."""
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        ledger: Ledger,
+        verdict: Verdict,
+        token: CancelToken,
+        outputs_wanted: bool,
+    ) -> None:
+        self._ledger, self._verdict, self._token = ledger, verdict, token
+        self._draining = False
+        self._steps = [_Step(s, outputs_wanted, verdict) for s in segments]
+        self._by_name = {step.segment.head.name: step for step in self._steps}
+        lazily = outputs_wanted or len(segments) > 1
+        self._chunk = 1 if lazily else LAZY_CHUNK
+
+    def drain(self) -> None:
+        """Draw no more from the sources."""
+        self._draining = True
+
+    def outputs(self) -> Iterator[Any]:
+        """Run, and give what the end stages emit. Stops early when the token is cancelled."""
+        sources = [step for step in self._steps if step.segment.is_source]
+        try:
+            for step in sources:
+                yield from self._draw_all(step)
+            for step in self._steps:
+                if self._token.cancelled:
+                    return
+                if not step.segment.is_source:
+                    yield from self._finish(step)
+        finally:
+            for step in sources:
+                step.source.close()
+
+    def _draw_all(self, step: _Step) -> Iterator[Any]:
+        while not (step.source.ended or self._draining or self._token.cancelled):
+            yield from self._follow(step, step.source.draw(self._chunk), received=0)
+
+    def _finish(self, step: _Step) -> Iterator[Any]:
+        step.worker.finish()
+        yield from self._follow(step, step.worker.harvest(0), received=0)
+
+    def _follow(self, step: _Step, harvest: Harvest, received: int) -> Iterator[Any]:
+        """Carry the outputs of a step on until nothing is left of them."""
+        todo: list[tuple[_Step, list[Any]]] = []
+        yield from self._settle(step, harvest, todo)
+        while todo:
+            step, items = todo.pop()
+            if self._token.cancelled:
+                self._ledger.cancelled(step.segment.head.name, len(items))
+                continue
+            step.worker.run(items)
+            yield from self._settle(step, step.worker.harvest(len(items)), todo)
+
+    def _settle(
+        self, step: _Step, harvest: Harvest, todo: list[tuple[_Step, list[Any]]]
+    ) -> list[Any]:
+        """Enter a harvest in the books, put its outputs on the work list; return the run's own."""
+        self._ledger.harvested(step.kernel.stages, harvest)
+        if harvest.failures:
+            self._verdict.items_failed(harvest.failures)
+        given: list[Any] = []
+        following: list[tuple[_Step, list[Any]]] = []
+        for (targets, dispatch), outputs in zip(step.exits, harvest.outputs, strict=True):
+            if not targets:
+                given += outputs
+            elif outputs:
+                for target, share in dispatch.deal(outputs):
+                    following.append((self._by_name[targets[target]], share))
+        todo.extend(reversed(following))
+        return given
+
+
+class _Step:
+    """A segment with its bound kernel."""
+
+    def __init__(self, segment: Segment, outputs_wanted: bool, verdict: Verdict) -> None:
+        self.segment = segment
+        self.kernel = kernel_for(segment, outputs_wanted, verdict)
+        self.exits: list[tuple[tuple[str, ...], Dispatch]] = [
+            (way_out.targets, dispatch_for(way_out.routing, max(1, len(way_out.targets))))
+            for way_out in segment.exits
+            if way_out.targets or outputs_wanted
+        ]
+        self._source: Source | None = None
+        self._worker: BoundKernel | None = None
+        if segment.is_source:
+            assert isinstance(self.kernel, SegmentKernel)
+            self._source = Source(segment, self.kernel, None)
+        else:
+            self._worker = self.kernel.bind()
+
+    @property
+    def source(self) -> Source:
+        """What a source is drawn from."""
+        if self._source is None:
+            raise InternalError(f"{self.segment.head.name} is no source")
+        return self._source
+
+    @property
+    def worker(self) -> BoundKernel:
+        """What any other segment runs."""
+        if self._worker is None:
+            raise InternalError(f"{self.segment.head.name} is a source")
+        return self._worker

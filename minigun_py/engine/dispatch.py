@@ -1,0 +1,50 @@
+"""Who gets the next item, of several targets. Pure: it deals indexes, and sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+__all__ = ["Broadcast", "Dispatch", "RoundRobin", "dispatch_for"]
+
+T = TypeVar("T")
+
+
+class Dispatch(Protocol):
+    """Deals items to targets, which are known by index."""
+
+    def deal(self, items: list[T]) -> Sequence[tuple[int, list[T]]]:
+        """The items for each target that gets some, in order."""
+        ...
+
+
+class Broadcast:
+    """Every target gets every item: the same object."""
+
+    def __init__(self, targets: int) -> None:
+        self._targets = range(targets)
+
+    def deal(self, items: list[T]) -> Sequence[tuple[int, list[T]]]:
+        """All items to all targets."""
+        return [(target, items) for target in self._targets]
+
+
+class RoundRobin:
+    """The targets take turns, item by item, in strict rotation."""
+
+    def __init__(self, targets: int) -> None:
+        self._targets, self._next = targets, 0
+
+    def deal(self, items: list[T]) -> Sequence[tuple[int, list[T]]]:
+        """Every n-th item to each of n targets, going on from where the last call ended."""
+        first, self._next = self._next, (self._next + len(items)) % self._targets
+        shares = (
+            ((first + turn) % self._targets, items[turn :: self._targets])
+            for turn in range(self._targets)
+        )
+        return [(target, share) for target, share in shares if share]
+
+
+def dispatch_for(routing: str, targets: int) -> Dispatch:
+    """The dispatch of that name."""
+    return RoundRobin(targets) if routing == "round_robin" else Broadcast(targets)

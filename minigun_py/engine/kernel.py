@@ -1,0 +1,224 @@
+"""A segment's stages as one function over a chunk of items.
+
+The stages are compiled into loops of plain Python, so that an item falls through a chain of
+stages without a queue, a lock or a call of ours. For ``double`` then ``keep_even``, both giving
+one value, and an exit::
+
+    def loop_0(items):
+        iterator = iter(items)
+        while True:
+            try:
+                for v in iterator:
+                    v0 = call_0(v)
+                    if v0 is None:
+                        nones[0] += 1
+                        continue
+                    v1 = call_1(v0)
+                    ...
+                    append_1(v1)
+                return
+            except BaseException as error:
+                if blame_0(error, (v, v0), iterator):
+                    return
+
+One iterator drives the loop, so after a failed item it goes on with the next, and what has been
+emitted stays. The line of the traceback tells the stage: blame costs nothing until it is needed.
+A stage that gives many values, and every branch of a fan-out, has a loop of its own, so that a
+failure in one branch takes nothing from its siblings.
+
+A failure that its stage's policy does not forgive ends the loops there and then. Items they had
+not come to are counted as cancelled: each loop, as it unwinds, says what its iterator still held.
+
+What each stage received is worked out when the counts are harvested: it is what the stage before
+it emitted.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from minigun_py.clock import SYSTEM_CLOCK, Clock
+from minigun_py.contexts.context import Harvest, ItemFailure, StageCounts
+from minigun_py.engine.codegen import Loops, generate
+from minigun_py.engine.failure import Action, decide
+from minigun_py.errors import WorkerDied
+from minigun_py.plan.segment import Segment
+from minigun_py.plan.stage import Consumer
+
+__all__ = ["SegmentKernel"]
+
+
+class SegmentKernel:
+    """The kernel of a segment of functions. Bound once for each worker."""
+
+    holds = False
+    due: float | None = None
+
+    def __init__(
+        self,
+        segment: Segment,
+        wanted: Sequence[int],
+        policies: Mapping[str, str],
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """A kernel of a segment.
+
+        Args:
+            segment: The stages.
+            wanted: Places in `segment.exits` whose outputs are kept; others are only counted.
+            policies: By stage, what a failure means; see `engine.failure`.
+            clock: Measures the time of chunks.
+        """
+        self.segment = segment
+        self.policies = [policies.get(name, "fail") for name in segment.names]
+        self.clock = clock
+        self.stages = segment.names
+        self.exit_stages = tuple(segment.exits[place].stage for place in wanted)
+        self.loops: Loops = generate(segment, self.exit_stages)
+
+    def bind(self, exits: Sequence[Any] | None = None) -> BoundSegment:
+        """A copy for one worker, with lists as exits unless others are given."""
+        return BoundSegment(self, [[] for _ in self.exit_stages] if exits is None else exits)
+
+
+class BoundSegment:
+    """The compiled loops with the counters and exits of one worker."""
+
+    def __init__(self, kernel: SegmentKernel, exits: Sequence[Any]) -> None:
+        self._kernel, self._exits = kernel, exits
+        count = len(kernel.stages)
+        self._nones, self._emitted, self._failed = [0] * count, [0] * count, [0] * count
+        self._cancelled = [0] * count
+        self._failures: list[ItemFailure] = []
+        self._seconds = 0.0
+        self._items: Iterable[Any] = ()
+        self._where: Callable[[], int] | None = None
+        self._stopped = False
+        self._loop = self._build()
+
+    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
+        """Run every item through the stages.
+
+        `where` tells the index of the running item; not needed for a list or a tuple.
+        """
+        clock = self._kernel.clock
+        began = clock.now()
+        self._iterator = iter(items)
+        self._items, self._where = items, where
+        try:
+            self._loop(self._iterator)
+        except _Stopped:
+            self._stopped = True
+        finally:
+            self._seconds += clock.now() - began
+
+    def finish(self) -> None:
+        """Nothing is held between items."""
+
+    def harvest(self, received: int) -> Harvest:
+        """Outputs, counts and failures since the last harvest."""
+        if self._stopped and self._where is not None:  # nobody else knows how many were left
+            self._cancelled[0] += received - self._where() - 1
+        outputs = [self._take(way_out) for way_out in self._exits]
+        harvest = Harvest(outputs, self._counts(received), self._failures, self._seconds)
+        self._failures, self._seconds, self._stopped = [], 0.0, False
+        for counter in (self._nones, self._emitted, self._failed, self._cancelled):
+            counter[:] = [0] * len(counter)
+        return harvest
+
+    def _take(self, way_out: Any) -> list[Any]:
+        if not isinstance(way_out, list):
+            return []
+        outputs = way_out[:]
+        way_out.clear()
+        return outputs
+
+    def _counts(self, received: int) -> list[StageCounts]:
+        segment = self._kernel.segment
+        counts = [StageCounts() for _ in segment.stages]
+        counts[0].received = received
+        for index, stage in enumerate(segment.stages):
+            mine, nones = counts[index], self._nones[index]
+            mine.failed, mine.cancelled = self._failed[index], self._cancelled[index]
+            if index == 0 and segment.is_source:
+                mine.emitted = self._emitted[0]
+            else:
+                ended_well = mine.received - mine.failed - mine.cancelled
+                tells = self._kernel.loops.tells_emitted[index]
+                mine.emitted = self._emitted[index] if tells else ended_well - nones
+                mine.filtered = 0 if isinstance(stage, Consumer) else nones
+                mine.completed = ended_well - mine.filtered
+            for child in segment.children[index]:
+                counts[child].received = mine.emitted
+        return counts
+
+    def _build(self) -> Callable[[Iterable[Any]], None]:
+        kernel = self._kernel
+        names: dict[str, Any] = {"nones": self._nones, "emitted": self._emitted}
+        for index, stage in enumerate(kernel.segment.stages):
+            if not (index == 0 and kernel.segment.is_source):
+                names[f"call_{index}"] = stage.shape.call  # type: ignore[attr-defined]
+        for stage_index, way_out in zip(kernel.exit_stages, self._exits, strict=True):
+            names[f"append_{stage_index}"] = way_out.append
+            names[f"extend_{stage_index}"] = way_out.extend
+        for loop in range(len(kernel.loops.blame)):
+            names[f"blame_{loop}"] = self._blamer(loop)
+        exec(kernel.loops.code, names)
+        top: Callable[[Iterable[Any]], None] = names["loop_0"]
+        return top
+
+    def _blamer(self, loop: int) -> Callable[..., bool]:
+        """What a loop calls with an error, its values and its iterator. True: it has to end."""
+        loops = self._kernel.loops
+        lines, calls, heads = loops.blame[loop], loops.calls[loop], loops.heads[loop]
+
+        def blame(error: BaseException, values: tuple[Any, ...], rest: Iterator[Any]) -> bool:
+            frame = error.__traceback__
+            assert frame is not None
+            index, position = lines.get(frame.tb_lineno, (None, 0))
+            if index is not None and isinstance(error, Exception | SystemExit):
+                item = values[position] if position >= 0 else None
+                if not self._fail(index, item, error.with_traceback(frame.tb_next)):
+                    return position < 0
+                error = _Stopped()
+            elif index is not None and position >= 0:
+                self._cancelled[index] += 1
+            if frame.tb_lineno in calls:  # the branches after this one never began
+                for line, stage in calls.items():
+                    self._cancelled[stage] += line > frame.tb_lineno
+            for head in heads:
+                self._cancelled[head] += operator.length_hint(rest)
+            raise error
+
+        return blame
+
+    def _fail(self, index: int, item: Any, error: Exception | SystemExit) -> bool:
+        """Note a failure. True if it ends the run."""
+        if isinstance(error, SystemExit):
+            error = _as_death(error)
+        self._failed[index] += 1
+        name = self._kernel.stages[index]
+        self._failures.append(ItemFailure(name, self._place(), item, error))
+        return decide(self._kernel.policies[index], error) is Action.FAIL
+
+    def _place(self) -> int:
+        """The index of the running item in what `run` was given."""
+        if self._where is not None:
+            return self._where()
+        if isinstance(self._items, list | tuple):
+            return len(self._items) - operator.length_hint(self._iterator) - 1
+        return 0
+
+
+class _Stopped(BaseException):
+    """Unwinds the loops after a failure that ends the run."""
+
+
+def _as_death(error: SystemExit) -> WorkerDied:
+    code = error.code
+    status = code if isinstance(code, int) else int(code is not None)
+    died = WorkerDied(f"the stage called sys.exit({code!r})", status)
+    died.__cause__ = error
+    return died

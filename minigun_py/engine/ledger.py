@@ -1,0 +1,116 @@
+"""Counts every item; the only place that does.
+
+The books: each item that a stage received ends in exactly one state, and what was sent along the
+edges into a stage was received by it or discarded in a cut. `imbalances` says where that does not
+hold, which would be a bug of this library, and is checked at the end of every run.
+
+*Lock order*: one lock, a leaf, held for a few additions per chunk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from minigun_py.contexts.context import Harvest, StageCounts
+from minigun_py.plan.stage import Producer, Stage
+from minigun_py.primitives.channel import ChannelStatistics
+
+__all__ = ["Ledger", "StageBook"]
+
+
+@dataclass(slots=True)
+class StageBook(StageCounts):
+    """What one stage did: the counts of its chunks and more. Seconds are summed over workers."""
+
+    skipped: int = 0
+    discarded: int = 0
+    busy: float = 0.0
+    blocked: float = 0.0
+    starved: float = 0.0
+    peak_queue: int = 0
+    workers: int = 1
+
+    def imbalance(self) -> int:
+        """Items received that have no end, or have two."""
+        ends = self.completed + self.filtered + self.failed + self.skipped + self.cancelled
+        return self.received - ends
+
+
+class Ledger:
+    """The books of one run, by stage."""
+
+    def __init__(self, stages: Iterable[Stage]) -> None:
+        self._lock = threading.Lock()  # guards every number in the books
+        self._books = {stage.name: StageBook() for stage in stages}
+        self._sources = {stage.name for stage in stages if isinstance(stage, Producer)}
+        self._sent: dict[str, int] = {}
+
+    def employ(self, stages: Iterable[str], workers: int) -> None:
+        """Note how many workers a segment has."""
+        for name in stages:
+            self._books[name].workers = workers
+
+    def harvested(self, stages: tuple[str, ...], harvest: Harvest) -> None:
+        """Enter what a kernel made of a chunk. The time is the first stage's."""
+        with self._lock:
+            for name, counts in zip(stages, harvest.counts, strict=True):
+                self._books[name].add(counts)
+            self._books[stages[0]].busy += harvest.seconds
+
+    def failed(self, stage: str) -> None:
+        """Enter an item that failed because its worker died."""
+        with self._lock:
+            self._books[stage].received += 1
+            self._books[stage].failed += 1
+
+    def skipped(self, stage: str, count: int = 1) -> None:
+        """Turn failed items into skipped ones: the policy let the run go on."""
+        with self._lock:
+            self._books[stage].failed -= count
+            self._books[stage].skipped += count
+
+    def cancelled(self, stage: str, count: int) -> None:
+        """Enter items that were lent out when the run was cut."""
+        with self._lock:
+            self._books[stage].received += count
+            self._books[stage].cancelled += count
+
+    def waited(self, stage: str, *, blocked: float = 0.0, starved: float = 0.0) -> None:
+        """Enter time in which a stage could not go on."""
+        with self._lock:
+            self._books[stage].blocked += blocked
+            self._books[stage].starved += starved
+
+    def inbox_closed(self, stage: str, channel: ChannelStatistics) -> None:
+        """Enter what the inbox of a stage says at the end."""
+        with self._lock:
+            book = self._books[stage]
+            book.discarded = channel.discarded
+            book.starved += channel.starved_seconds
+            book.peak_queue = channel.peak
+            self._sent[stage] = channel.sent
+
+    def snapshot(self) -> dict[str, StageBook]:
+        """A copy of the books as they are now."""
+        names = [field.name for field in fields(StageBook)]
+        with self._lock:
+            return {
+                stage: StageBook(**{name: getattr(book, name) for name in names})
+                for stage, book in self._books.items()
+            }
+
+    def imbalances(self) -> list[str]:
+        """Where the books do not balance, in words. Asked when everything has ended."""
+        wrong: list[str] = []
+        for stage, book in self.snapshot().items():
+            if stage not in self._sources and book.imbalance():
+                wrong.append(f"{stage} received {book.received} items, {book.imbalance()} unended")
+            sent = self._sent.get(stage)
+            if sent is not None and sent != book.received + book.discarded:
+                wrong.append(
+                    f"{sent} items were sent to {stage}, which received {book.received} "
+                    f"and discarded {book.discarded}"
+                )
+        return wrong

@@ -1,0 +1,227 @@
+"""Starts the lanes of a run, watches them, and stops them. It decides nothing else.
+
+A lane is a thread: a source, or the worker group of a segment. Channels join the lanes::
+
+    source lane ──channel──> worker group ──channel──> worker group ──channel──> outlet
+
+Contexts that fork are opened first, while the run has no thread yet.
+
+*Threads*: `start` and `wait` are for the thread of the caller; `drain`, `cancel` and `phase` for
+any. Lanes are daemons: one stuck in a stage is left behind, named in a warning with its stack.
+*Lock order*: the lock guards the phase and who has ended; it is a leaf.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from minigun_py.clock import Deadline
+from minigun_py.contexts import registry
+from minigun_py.contexts.context import ExecutionContext, Kernel
+from minigun_py.engine.dispatch import Broadcast, dispatch_for
+from minigun_py.engine.kernel import SegmentKernel
+from minigun_py.engine.kernels import kernel_for
+from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.outbox import Exitway, Outbox
+from minigun_py.engine.shutdown import Phase, Shutdown
+from minigun_py.engine.source_lane import SourceLane
+from minigun_py.engine.verdict import Verdict
+from minigun_py.engine.worker_group import WorkerGroup
+from minigun_py.plan.segment import Segment
+from minigun_py.primitives.cancel import CancelToken
+from minigun_py.primitives.channel import Receiver, Sender, open_channel
+
+__all__ = ["Orchestrator"]
+
+OUTLET_SIZE = 1000
+
+
+class Orchestrator:
+    """One run with channels and threads."""
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        ledger: Ledger,
+        verdict: Verdict,
+        token: CancelToken,
+        outputs_wanted: bool,
+    ) -> None:
+        self._segments, self._ledger, self._verdict = segments, ledger, verdict
+        self._token, self._clock = token, verdict.clock
+        self._wanted = outputs_wanted
+        self._lock = threading.Lock()  # guards the phase and the lanes that run
+        self._shutdown = Shutdown(self._clock)
+        self._lanes: list[WorkerGroup | SourceLane] = []
+        self._threads: list[threading.Thread] = []
+        self._running = 0
+        self._ended = threading.Event()
+        self._ends: list[Receiver[Any]] = []
+        self.outlet: Receiver[Any] | None = None
+
+    def start(self) -> None:
+        """Open every context, then start every lane. On an error everything is closed again."""
+        opened = self._open_contexts()
+        self._build_lanes(opened)
+        forget = self._token.on_cancel(self._cut)
+        self._forget = forget
+        self._running = len(self._lanes)
+        for lane in self._lanes:
+            thread = threading.Thread(
+                target=self._run_lane, args=(lane,), name=f"minigun-{lane.name}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until every lane has ended, or `timeout` seconds. True if they have."""
+        deadline = Deadline.after(timeout, self._clock)
+        while not self._ended.wait(self._soonest(deadline)):
+            if self._token.cancelled:  # a deadline of the token takes effect when looked at
+                self._enter(Phase.CANCELLING)
+            self._escalate()
+            if self._shutdown.given_up:
+                self._abandon()
+                return True
+            if deadline.passed:
+                return False
+        for thread in self._threads:
+            thread.join()  # the lane has ended; the thread is on its last line
+        self._forget()
+        return True
+
+    def drain(self) -> None:
+        """Stop producing; what is in flight ends."""
+        if self._enter(Phase.DRAINING):
+            for lane in self._lanes:
+                if isinstance(lane, SourceLane):
+                    lane.drain()
+
+    def kill(self, why: str) -> None:
+        """Cut the run now and end by force what can be."""
+        self._token.cancel(why)
+        self._enter(Phase.KILLING)
+        for lane in self._lanes:
+            lane.kill(why)
+
+    @property
+    def running(self) -> bool:
+        """Whether a lane has not ended."""
+        return not self._ended.is_set()
+
+    def _open_contexts(self) -> dict[int, tuple[Kernel, ExecutionContext | None]]:
+        opened: dict[int, tuple[Kernel, ExecutionContext | None]] = {}
+        kinds = [registry.traits_of(s.spec.kind).shares_memory for s in self._segments]
+        order = sorted(range(len(self._segments)), key=kinds.__getitem__)  # forks first
+        try:
+            for number in order:
+                segment = self._segments[number]
+                kernel = kernel_for(segment, self._wanted, self._verdict)
+                self._ledger.employ(segment.names, segment.spec.workers)
+                opened[number] = (kernel, None)
+                if not segment.is_source:
+                    context = registry.create(segment.spec.kind)
+                    opened[number] = (kernel, context)
+                    context.open(kernel, segment.spec.workers)
+        except BaseException:
+            for _, unused in opened.values():
+                if unused is not None:
+                    unused.close(Deadline.after(0.0))
+            raise
+        return opened
+
+    def _build_lanes(self, opened: dict[int, tuple[Kernel, ExecutionContext | None]]) -> None:
+        doors: dict[str, tuple[Sender[Any], Receiver[Any]]] = {
+            s.head.name: open_channel(s.head.options.queue_size, clock=self._clock)
+            for s in self._segments
+            if not s.is_source
+        }
+        outlet: Sender[Any] | None = None
+        if self._wanted:
+            outlet, self.outlet = open_channel(OUTLET_SIZE, clock=self._clock)
+            self._ends.append(self.outlet)
+        for number, segment in enumerate(self._segments):
+            kernel, context = opened[number]
+            exits = self._exits(segment, doors, outlet)
+            lane: WorkerGroup | SourceLane
+            if context is None:
+                assert isinstance(kernel, SegmentKernel)
+                lane = SourceLane(segment, kernel, exits, self._ledger, self._verdict)
+            else:
+                inbox = doors[segment.head.name][1]
+                self._ends.append(inbox)
+                lane = WorkerGroup(
+                    segment, kernel, context, inbox, Outbox(exits), self._ledger, self._verdict
+                )
+            self._lanes.append(lane)
+        for sender, _ in doors.values():
+            sender.close()  # the lanes hold clones
+        if outlet is not None:
+            outlet.close()
+
+    def _exits(
+        self,
+        segment: Segment,
+        doors: dict[str, tuple[Sender[Any], Receiver[Any]]],
+        outlet: Sender[Any] | None,
+    ) -> list[Exitway]:
+        exits: list[Exitway] = []
+        for way_out in segment.exits:
+            if way_out.targets:
+                senders = [doors[name][0].clone() for name in way_out.targets]
+                exits.append(Exitway(dispatch_for(way_out.routing, len(senders)), senders))
+            elif outlet is not None:
+                exits.append(Exitway(Broadcast(1), [outlet.clone()]))
+        return exits
+
+    def _run_lane(self, lane: WorkerGroup | SourceLane) -> None:
+        try:
+            lane.run()
+        finally:
+            with self._lock:
+                self._running -= 1
+                last = not self._running
+            if last:
+                self._ended.set()
+
+    def _cut(self) -> None:
+        """The token was cancelled: abort every channel."""
+        self._enter(Phase.CANCELLING)
+        reason = self._token.reason
+        for receiver in self._ends:
+            receiver.abort(reason)
+        for lane in self._lanes:
+            lane.cut()
+
+    def _enter(self, phase: Phase) -> bool:
+        with self._lock:
+            return self._shutdown.enter(phase)
+
+    def _escalate(self) -> None:
+        overdue = self._shutdown.overdue()
+        if overdue is Phase.CANCELLING:
+            self._token.cancel("what was in flight did not end in time")
+        elif overdue is Phase.KILLING:
+            self.kill("the run did not end in time")
+
+    def _soonest(self, deadline: Deadline) -> float | None:
+        times = (deadline.remaining(), self._token.remaining(), self._shutdown.remaining())
+        if self._token.cancelled:
+            times = (times[0], None, times[2])
+        return min((t for t in times if t is not None), default=None)
+
+    def _abandon(self) -> None:
+        """Name the threads that are stuck in a stage, with their stacks."""
+        frames = sys._current_frames()  # noqa: SLF001 - documented, in spite of its name
+        for thread in self._threads:
+            frame = frames.get(thread.ident or 0)
+            if thread.is_alive() and frame is not None:
+                stack = "".join(traceback.format_stack(frame))
+                text = f"{thread.name} did not end and is left behind; it is in\n{stack}"
+                warnings.warn(text, ResourceWarning, stacklevel=2)
+        self._ended.set()

@@ -1,0 +1,129 @@
+"""The ledger, read: what a run did, as a frozen record that prints as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from minigun_py.engine.ledger import StageBook
+
+__all__ = ["FailedItem", "RunReport", "StageReport"]
+
+
+@dataclass(frozen=True, slots=True)
+class FailedItem:
+    """An item on which a stage failed, whatever the policy made of it."""
+
+    stage: str
+    item: Any
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What one stage did.
+
+    Attributes:
+        received: Items that came in; the sum of the five that follow.
+        completed: Items that ended well.
+        filtered: Items that ended well and emitted nothing (not counted for consumers).
+        failed: Items whose failure ended the run.
+        skipped: Items that failed and were left out.
+        cancelled: Items that were begun or waiting at a worker when the run was cut.
+        emitted: Items that the stage gave out.
+        discarded: Items that waited in its inbox when the run was cut.
+        busy: Seconds in the stage's code, with the stages that share its context.
+        blocked: Seconds in which results found no room downstream.
+        starved: Seconds in which its workers waited for items.
+        peak_queue: The most items that ever waited in its inbox.
+        workers: How many items it works on at once.
+    """
+
+    received: int
+    completed: int
+    filtered: int
+    failed: int
+    skipped: int
+    cancelled: int
+    emitted: int
+    discarded: int
+    busy: float
+    blocked: float
+    starved: float
+    peak_queue: int
+    workers: int
+
+    @classmethod
+    def of(cls, book: StageBook) -> StageReport:
+        """The page of the ledger, frozen."""
+        return cls(**{field.name: getattr(book, field.name) for field in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run did. `failures` holds the first thousand; the counts know them all."""
+
+    pipeline: str
+    ok: bool
+    duration: float
+    stages: Mapping[str, StageReport]
+    failures: tuple[FailedItem, ...] = ()
+    outputs: int = 0
+
+    def __getitem__(self, stage: str) -> StageReport:
+        return self.stages[stage]
+
+    @property
+    def bottleneck(self) -> str | None:
+        """The stage whose workers were busiest while the others waited; None if nothing ran."""
+        busiest = max(
+            self.stages, key=lambda name: self.stages[name].busy / self.stages[name].workers
+        )
+        return busiest if self.stages[busiest].busy > 0 else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as values that JSON knows; items and errors by their repr."""
+        return {
+            "pipeline": self.pipeline,
+            "ok": self.ok,
+            "duration": self.duration,
+            "outputs": self.outputs,
+            "bottleneck": self.bottleneck,
+            "stages": {name: asdict(stage) for name, stage in self.stages.items()},
+            "failures": [
+                {"stage": f.stage, "item": repr(f.item), "error": repr(f.error)}
+                for f in self.failures
+            ],
+        }
+
+    def __str__(self) -> str:
+        rows = [list(_COLUMNS), *(_row(name, stage) for name, stage in self.stages.items())]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if column == 0 else cell.rjust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        ended = "ended well" if self.ok else "failed"
+        head = f"{self.pipeline}: {ended} after {self.duration:.2f} s"
+        if self.bottleneck is not None:
+            head += f"; the bottleneck is {self.bottleneck}"
+        return "\n".join([head, *lines])
+
+
+_COLUMNS: Final = (
+    "stage", "workers", "received", "completed", "filtered", "failed", "skipped",
+    "cancelled", "emitted", "busy s", "blocked s", "starved s", "peak queue",
+)  # fmt: skip
+
+
+def _row(name: str, stage: StageReport) -> list[str]:
+    numbers = (
+        stage.workers, stage.received, stage.completed, stage.filtered, stage.failed,
+        stage.skipped, stage.cancelled, stage.emitted,
+    )  # fmt: skip
+    seconds = (stage.busy, stage.blocked, stage.starved)
+    return [name, *map(str, numbers), *(f"{s:.2f}" for s in seconds), str(stage.peak_queue)]

@@ -1,0 +1,233 @@
+"""One run of a plan: begun, waited for, ended in order, and told of in a report.
+
+It chooses between the two ways of running, depth first or with lanes, and is where a run's ending
+becomes what the caller sees: a report, or one exception that carries it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from minigun_py.clock import SYSTEM_CLOCK, Clock
+from minigun_py.engine.depth_first import DepthFirstRun
+from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.orchestrator import Orchestrator
+from minigun_py.engine.report import RunReport, StageReport
+from minigun_py.engine.verdict import Verdict
+from minigun_py.errors import (
+    ChannelAborted,
+    EndOfChannel,
+    PipelineFailed,
+    RunCancelled,
+    RunTimedOut,
+)
+from minigun_py.events import Observer, Observers, RunEnded, RunStarted
+from minigun_py.plan.execution_plan import ExecutionPlan
+from minigun_py.primitives.cancel import CancelToken
+
+__all__ = ["Run", "RunSettings"]
+
+OUTPUTS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What the caller of a run asked for."""
+
+    cancel: CancelToken | None = None
+    timeout: float | None = None
+    policies: Mapping[str, str] = field(default_factory=dict)
+    observers: Sequence[Observer] = ()
+    clock: Clock = SYSTEM_CLOCK
+
+
+class Run:
+    """A run that has been started. Made by `Pipeline.start`.
+
+    *Threads*: `cancel`, `drain`, `statistics` and `running` are for any thread; `wait` for one.
+    """
+
+    def __init__(self, name: str, plan: ExecutionPlan, settings: RunSettings, outputs: bool):
+        self._name, self._settings, self._clock = name, settings, settings.clock
+        self._token = (settings.cancel or CancelToken(self._clock)).child()
+        self._cut = self._token.child(timeout=settings.timeout)
+        self._stages = plan.graph.stages
+        self._ledger = Ledger(self._stages.values())
+        observers = Observers(settings.observers)
+        self._verdict = Verdict(self._cut, self._ledger, settings.policies, observers, self._clock)
+        parts = (plan.segments, self._ledger, self._verdict, self._cut, outputs)
+        self._inline = DepthFirstRun(*parts) if plan.all_inline else None
+        self._lanes = None if plan.all_inline else Orchestrator(*parts)
+        self._thread: threading.Thread | None = None
+        self._began = self._clock.now()
+        self._duration: float | None = None
+        self._outputs = 0
+        self._interrupted = False
+        self._whole = True
+
+    # ------------------------------------------------------------- for the user of start()
+
+    @property
+    def running(self) -> bool:
+        """Whether the run has not ended."""
+        if self._lanes is not None:
+            return self._lanes.running
+        return self._thread is not None and self._thread.is_alive()
+
+    def wait(self, timeout: float | None = None) -> RunReport:
+        """Wait for the end. Raises what the run raises, or TimeoutError after `timeout` s."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+            ended = not self._thread.is_alive()
+        else:
+            assert self._lanes is not None
+            ended = self._lanes.wait(timeout)
+        if not ended:
+            raise TimeoutError(f"the run has not ended within {timeout:g} s")
+        return self.conclude()
+
+    def cancel(self, reason: object = None) -> None:
+        """Cut the run now: `wait` raises `RunCancelled` with the reason."""
+        self._token.cancel(reason)
+
+    def drain(self) -> None:
+        """Stop producing. What is in flight ends, and then the run."""
+        (self._inline or self._lanes).drain()  # type: ignore[union-attr]
+
+    def statistics(self) -> RunReport:
+        """The report as it stands."""
+        return self._report(ok=not self._verdict.errors)
+
+    # ------------------------------------------------------------- for the doors
+
+    def begin(self) -> None:
+        """Open and start everything; an inline run only starts when its outputs are drawn."""
+        stages = tuple(self._stages)
+        if self._lanes is not None:
+            self._lanes.start()
+        self._verdict.tell(lambda at: RunStarted(at, self._name, stages))
+
+    def begin_in_background(self) -> None:
+        """As `begin`, and an inline run gets a thread that draws it to its end."""
+        self.begin()
+        if self._inline is not None:
+            self._thread = threading.Thread(
+                target=self._exhaust, name=f"minigun-{self._name}", daemon=True
+            )
+            self._thread.start()
+
+    def outputs(self) -> Iterator[Any]:
+        """What the end stages emit, as it comes. Ends, and does not raise, when the run is cut."""
+        for output in self._inline.outputs() if self._inline else self._received():
+            self._outputs += 1
+            yield output
+
+    def complete(self) -> RunReport:
+        """Run to the end, whatever comes out. The first Ctrl-C drains, the second kills."""
+        try:
+            if self._inline is not None:
+                self._exhaust()
+            else:
+                self._wait_for_lanes()
+        except KeyboardInterrupt:
+            self._interrupt()
+        return self.conclude()
+
+    def end_early(self, reason: str) -> RunReport:
+        """Cut the run because nobody wants the rest, and wait until all is closed."""
+        self._cut.cancel(reason)
+        if self._lanes is not None:
+            self._lanes.wait()
+        self._end()
+        return self._report(ok=not self._verdict.errors)
+
+    def interrupt(self) -> None:
+        """Ctrl-C: stop producing, and raise KeyboardInterrupt at the end."""
+        self._interrupted = True
+        self.drain()
+
+    def conclude(self) -> RunReport:
+        """The report of a run that has ended. Raises if it did not end well."""
+        if self._lanes is not None:
+            self._lanes.wait()
+        self._end()
+        error = self._ending()
+        report = self._report(ok=error is None)
+        self._verdict.tell(lambda at: RunEnded(at, self._name, report.ok))
+        if error is not None:
+            error.report = report  # type: ignore[attr-defined]
+            raise error
+        return report
+
+    # ------------------------------------------------------------- inside
+
+    def _exhaust(self) -> None:
+        for _ in self.outputs():
+            pass
+
+    def _received(self) -> Iterator[Any]:
+        assert self._lanes is not None
+        assert self._lanes.outlet is not None
+        with self._lanes.outlet as outlet:
+            while True:
+                try:
+                    yield from outlet.receive_many(OUTPUTS_AT_ONCE)
+                except (EndOfChannel, ChannelAborted):
+                    return
+
+    def _wait_for_lanes(self) -> None:
+        assert self._lanes is not None
+        self._lanes.wait()
+
+    def _interrupt(self) -> None:
+        """After the first Ctrl-C in the thread that waits."""
+        self.interrupt()
+        self._whole = self._lanes is not None
+        if self._lanes is not None:
+            try:
+                self._lanes.wait()
+            except KeyboardInterrupt:
+                self._lanes.kill("interrupted twice")
+
+    def _end(self) -> None:
+        if self._duration is None:
+            self._duration = self._clock.now() - self._began
+            if self._whole:
+                self._verdict.audit(self._ledger.imbalances())
+
+    def _ending(self) -> BaseException | None:
+        errors = self._verdict.errors
+        if self._interrupted:
+            return KeyboardInterrupt()
+        if errors:
+            return PipelineFailed(self._headline(), errors)
+        if self._token.cancelled:
+            return RunCancelled(self._token.reason)
+        if self._cut.cancelled:
+            assert self._settings.timeout is not None
+            return RunTimedOut(self._settings.timeout)
+        return None
+
+    def _headline(self) -> str:
+        first = self._verdict.errors[0]
+        for failed in self._verdict.failures:
+            if failed.error is first:
+                item = repr(failed.item)
+                short = item if len(item) <= 100 else item[:100] + "..."
+                return f"pipeline {self._name!r} failed in stage {failed.stage!r} on item {short}"
+        return f"pipeline {self._name!r} failed"
+
+    def _report(self, ok: bool) -> RunReport:
+        books = self._ledger.snapshot()
+        duration = self._duration
+        return RunReport(
+            pipeline=self._name,
+            ok=ok,
+            duration=self._clock.now() - self._began if duration is None else duration,
+            stages={name: StageReport.of(book) for name, book in books.items()},
+            failures=self._verdict.failures,
+            outputs=self._outputs,
+        )

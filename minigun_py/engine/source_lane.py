@@ -1,0 +1,126 @@
+"""Draws items from a producer and runs them through its segment.
+
+The exits of a source are the channels themselves: an item is downstream before the next one is
+drawn, so a source that pauses strands nothing, and a full channel stops the source at once.
+
+*Threads*: `run` is called by one thread; `drain` from any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from minigun_py.contexts.context import BoundKernel, Harvest
+from minigun_py.engine.chunking import ChunkSizer
+from minigun_py.engine.kernel import SegmentKernel
+from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.outbox import Exitway
+from minigun_py.engine.verdict import Verdict
+from minigun_py.errors import ChannelAborted
+from minigun_py.plan.segment import Segment
+from minigun_py.plan.stage import Producer
+
+__all__ = ["Source", "SourceLane"]
+
+
+class Source:
+    """A producer with the bound kernel of its segment, drawn from step by step."""
+
+    def __init__(self, segment: Segment, kernel: SegmentKernel, exits: list[Any] | None) -> None:
+        self._kernel: BoundKernel = kernel.bind(exits)
+        assert isinstance(segment.head, Producer)
+        self._shape = segment.head.shape
+        self._items: Iterator[Any] | None = None
+        self.ended = False
+
+    @property
+    def pushes(self) -> bool:
+        """Whether it emits through ``output`` and so cannot be drawn from step by step."""
+        return self._shape.pushes
+
+    def draw(self, count: int) -> Harvest:
+        """Draw up to `count` items and run each through the segment before the next is drawn."""
+        if self.pushes:
+            return self._push()
+        drawn = self._drawn(count) if self._items is None else islice(self._items, count)
+        self._kernel.run(drawn)
+        harvest = self._kernel.harvest(0)
+        self.ended = harvest.counts[0].emitted < count
+        return harvest
+
+    def close(self) -> None:
+        """Let a generator run its ``finally`` now, in the thread that has drawn from it."""
+        close = getattr(self._items, "close", None)
+        if close is not None:
+            close()
+
+    def _drawn(self, count: int) -> Iterator[Any]:
+        if self._items is None:
+            self._items = iter(self._shape.call())  # an error here is the producer's
+        yield from islice(self._items, count)
+
+    def _push(self) -> Harvest:
+        def pushed() -> Iterator[Any]:
+            self._shape.call(lambda item: self._kernel.run((item,)))
+            yield from ()
+
+        self.ended = True
+        self._kernel.run(pushed())
+        return self._kernel.harvest(0)
+
+
+class SourceLane:
+    """A source on a thread of its own, in a run with channels."""
+
+    def __init__(
+        self,
+        segment: Segment,
+        kernel: SegmentKernel,
+        exits: list[Exitway],
+        ledger: Ledger,
+        verdict: Verdict,
+    ) -> None:
+        self.name = segment.head.name
+        self._source = Source(segment, kernel, exits)
+        self._stages, self._exits = kernel.stages, exits
+        self._ledger, self._verdict = ledger, verdict
+        self._draining = False
+
+    def run(self) -> None:
+        """Draw until the source ends, the run drains, or it is cut."""
+        try:
+            self._draw_all()
+        except ChannelAborted:
+            pass  # the verdict knows why
+        except BaseException as error:
+            self._verdict.lane_failed(self.name, error)
+        finally:
+            for way_out in self._exits:
+                for sender in way_out.senders:
+                    sender.close()
+            self._verdict.stages_ended(self._stages)
+
+    def drain(self) -> None:
+        """Draw no more."""
+        self._draining = True
+
+    def kill(self, why: str) -> None:
+        """Nothing: a source runs in a thread, which cannot be stopped by force."""
+
+    def cut(self) -> None:
+        """Draw no more; the channels are aborted by now."""
+        self._draining = True
+
+    def _draw_all(self) -> None:
+        sizer = ChunkSizer()
+        try:
+            while not self._source.ended and not self._draining:
+                harvest = self._source.draw(sizer.limit)
+                sizer.measured(sizer.limit, harvest.seconds)
+                self._ledger.harvested(self._stages, harvest)
+                if harvest.failures:
+                    self._verdict.items_failed(harvest.failures)
+        finally:
+            self._source.close()

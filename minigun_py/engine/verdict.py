@@ -1,0 +1,129 @@
+"""Why a run ends: collects what goes wrong, applies the policies, and cuts the run when it must.
+
+Every part of a run holds the same verdict and tells it of failures. The first that the policy
+does not forgive cancels the run's token, whose callbacks cut the channels. What is raised at the
+door is read from here, once.
+
+*Lock order*: one lock, a leaf; the token is cancelled and observers are called without it.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from minigun_py.clock import Clock
+from minigun_py.contexts.context import ItemFailure
+from minigun_py.engine.failure import Action, CrashBudget, decide
+from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.report import FailedItem
+from minigun_py.errors import InternalError, RunCancelled, WorkerDied
+from minigun_py.events import Event, ItemFailed, Observers, StageEnded, WorkerReplaced
+from minigun_py.primitives.cancel import CancelToken
+
+__all__ = ["Verdict"]
+
+KEPT_FAILURES: Final = 1000
+
+
+class Verdict:
+    """What a run has come to so far."""
+
+    def __init__(
+        self,
+        token: CancelToken,
+        ledger: Ledger,
+        policies: Mapping[str, str],
+        observers: Observers,
+        clock: Clock,
+    ) -> None:
+        self._token, self._ledger, self.policies = token, ledger, policies
+        self.observers, self.clock = observers, clock
+        self._lock = threading.Lock()  # guards the lists and budgets below
+        self._errors: list[Exception] = []
+        self._failures: list[FailedItem] = []
+        self._budgets: dict[str, CrashBudget] = {}
+
+    @property
+    def errors(self) -> tuple[Exception, ...]:
+        """What ended the run, first things first."""
+        with self._lock:
+            return tuple(self._errors)
+
+    @property
+    def failures(self) -> tuple[FailedItem, ...]:
+        """The first thousand failed items."""
+        with self._lock:
+            return tuple(self._failures)
+
+    def items_failed(self, failures: Sequence[ItemFailure]) -> None:
+        """Items failed, and the ledger has them as failed. Skips them or ends the run."""
+        for failure in failures:
+            action = decide(self.policies.get(failure.stage, "fail"), failure.error)
+            failed = FailedItem(failure.stage, failure.item, failure.error)
+            with self._lock:
+                if len(self._failures) < KEPT_FAILURES:
+                    self._failures.append(failed)
+            if action is Action.SKIP:
+                self._ledger.skipped(failure.stage)
+            self._tell_failed(failed, action)
+            if action is Action.FAIL:
+                self.fail(_noted(failed))
+
+    def _tell_failed(self, failed: FailedItem, action: Action) -> None:
+        self.tell(lambda at: ItemFailed(at, failed.stage, failed.item, failed.error, action.value))
+
+    def stages_ended(self, stages: Sequence[str]) -> None:
+        """The lane of these stages has ended."""
+        for stage in stages:
+            self.tell(functools.partial(StageEnded, stage=stage))
+
+    def worker_died(self, stage: str, death: WorkerDied) -> None:
+        """A worker was replaced. Too many deaths in a short time end the run."""
+        with self._lock:
+            budget = self._budgets.setdefault(stage, CrashBudget())
+            within = budget.spend(self.clock.now())
+        self.tell(lambda at: WorkerReplaced(at, stage, death.status))
+        if not within:
+            why = f"more than {budget.DEATHS} workers of {stage} died within {budget.SECONDS:g} s"
+            error = WorkerDied(f"{why}; the last one: {death}", death.status)
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """End the run because of this error. Only the first ones are kept: the rest follow."""
+        with self._lock:
+            first = not self._errors
+            if first or not self._token.cancelled:
+                self._errors.append(error)
+        if first:
+            self._token.cancel(error)
+
+    def lane_failed(self, stage: str, error: BaseException) -> None:
+        """Something other than an item's failure ended the lane that begins with `stage`."""
+        if isinstance(error, RunCancelled):
+            self._token.cancel(error.reason)
+        elif isinstance(error, Exception):
+            self.fail(error)
+        else:
+            self.fail(WorkerDied(f"stage {stage!r} raised {type(error).__name__}"))
+
+    def audit(self, imbalances: Sequence[str]) -> None:
+        """Books that do not balance join what is raised."""
+        if imbalances:
+            error = InternalError("the books do not balance: " + "; ".join(imbalances))
+            with self._lock:
+                self._errors.append(error)
+
+    def tell(self, make: Callable[[float], Event]) -> None:
+        """Send an event, which is made only if somebody listens."""
+        if self.observers:
+            self.observers.send(make(self.clock.now()))
+
+
+def _noted(failed: FailedItem) -> Exception:
+    text = repr(failed.item)
+    short = text if len(text) <= 200 else text[:200] + "..."
+    failed.error.add_note(f"in stage {failed.stage!r}, on item {short}, attempt 1")
+    return failed.error

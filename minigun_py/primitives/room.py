@@ -1,0 +1,182 @@
+"""The inside of a channel: the room where items wait, and the two sides around it.
+
+Why: the ends in `channel` say what may be done; what they share is kept here, where the books
+and the waiting are easy to check. Nothing else imports this module.
+
+How: an end takes `Room.lock`, looks, perhaps waits on its own `Side`, puts items in or takes
+them out (which notifies the other side's blocked threads), lets go of the lock, and calls the
+other side's wake callbacks.
+
+*Invariants*, *Lock order*, *Threads*: see `channel`. All methods but `Side.call_wakes` need
+the lock; `Room.items` and `Side.wakes` may be read without it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from minigun_py.clock import Clock
+
+__all__ = ["ChannelStatistics", "Room", "Side"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelStatistics:
+    """The books of a channel at one moment: ``sent == received + discarded + waiting``.
+
+    Attributes:
+        waiting: Items in the channel.
+        capacity: The most items that may wait.
+        senders: Open sending ends.
+        receivers: Open receiving ends.
+        sent: Items admitted so far.
+        received: Items taken out so far.
+        discarded: Items dropped by an abort, or when the last receiver closed.
+        peak: The most items that ever waited.
+        blocked_seconds: Time senders waited for room, added up over threads.
+        starved_seconds: Time receivers waited for items, added up over threads.
+    """
+
+    waiting: int
+    capacity: int
+    senders: int
+    receivers: int
+    sent: int
+    received: int
+    discarded: int
+    peak: int
+    blocked_seconds: float
+    starved_seconds: float
+
+
+class Room(Generic[T]):
+    """The state that all ends of a channel share; `lock` guards all of it, both sides included."""
+
+    __slots__ = (
+        "aborted",
+        "capacity",
+        "discarded",
+        "items",
+        "lock",
+        "peak",
+        "reason",
+        "received",
+        "receivers",
+        "senders",
+        "sent",
+    )
+
+    def __init__(self, capacity: int, clock: Clock) -> None:
+        self.lock = threading.Lock()
+        self.capacity = capacity
+        self.items: deque[T] = deque()
+        self.senders = Side(self.lock, clock)
+        self.receivers = Side(self.lock, clock)
+        self.aborted = False
+        self.reason: object = None
+        self.sent = self.received = self.discarded = self.peak = 0
+
+    def put(self, item: T) -> None:
+        """Put one item in; the caller has seen that there is room."""
+        self.items.append(item)
+        self.sent += 1
+        if len(self.items) > self.peak:  # by one at most
+            self.peak += 1
+        if self.receivers.blocked:
+            self.receivers.condition.notify()
+
+    def put_many(self, items: list[T]) -> None:
+        """Put items in; the caller has seen that there is room for all."""
+        self.items.extend(items)
+        self.sent += len(items)
+        self.peak = max(self.peak, len(self.items))
+        if self.receivers.blocked:
+            self.receivers.condition.notify(len(items))
+
+    def take(self) -> T:
+        """Take the first item out; the caller has seen that there is one."""
+        self.received += 1
+        if self.senders.blocked:
+            self.senders.condition.notify()
+        return self.items.popleft()
+
+    def take_many(self, limit: int) -> list[T]:
+        """Take the first `limit` items out, or all if there are fewer."""
+        if limit < len(self.items):
+            taken = [self.items.popleft() for _ in range(limit)]
+        else:
+            taken = list(self.items)
+            self.items.clear()
+        self.received += len(taken)
+        if self.senders.blocked:
+            self.senders.condition.notify(len(taken))
+        return taken
+
+    def discard(self) -> deque[T]:
+        """Empty the room; the caller drops the items once it has let go of the lock."""
+        dropped, self.items = self.items, deque()
+        self.discarded += len(dropped)
+        return dropped
+
+    def statistics(self) -> ChannelStatistics:
+        """The books now."""
+        return ChannelStatistics(
+            waiting=len(self.items),
+            capacity=self.capacity,
+            senders=self.senders.open,
+            receivers=self.receivers.open,
+            sent=self.sent,
+            received=self.received,
+            discarded=self.discarded,
+            peak=self.peak,
+            blocked_seconds=self.senders.waited(),
+            starved_seconds=self.receivers.waited(),
+        )
+
+
+class Side:
+    """The senders or the receivers: how many are open, who of them waits, and whom to wake."""
+
+    __slots__ = ("blocked", "clock", "condition", "open", "seconds", "wakes")
+
+    def __init__(self, lock: threading.Lock, clock: Clock) -> None:
+        self.condition = threading.Condition(lock)
+        self.clock = clock
+        self.open = 1
+        self.blocked = 0  # threads in `wait`
+        self.seconds = 0.0  # the ends of all waits minus their beginnings
+        self.wakes: Mapping[object, Callable[[], None]] = {}  # replaced, never changed
+
+    def wait(self, timeout: float | None) -> None:
+        """Wait for a notification, or `timeout` seconds. The caller then looks again."""
+        self.blocked += 1
+        self.seconds -= self.clock.now()
+        try:
+            self.condition.wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+        except BaseException:
+            self.condition.notify()  # it may have been this thread that was notified: pass it on
+            raise
+        finally:
+            self.seconds += self.clock.now()
+            self.blocked -= 1
+
+    def waited(self) -> float:
+        """Seconds waited so far, added up over threads, with the waits that still last."""
+        running = self.blocked * self.clock.now() if self.blocked else 0.0
+        return max(0.0, self.seconds + running)
+
+    def set_wake(self, end: object, wake: Callable[[], None] | None) -> None:
+        """Register the callback of `end`, or remove it."""
+        others = {other: call for other, call in self.wakes.items() if other is not end}
+        self.wakes = others if wake is None else {**others, end: wake}
+
+    def call_wakes(self) -> None:
+        """Call them all, without the lock: who registers later has looked for itself."""
+        for wake in self.wakes.values():
+            wake()

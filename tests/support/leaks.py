@@ -1,0 +1,111 @@
+"""Catches what a test leaves behind: threads, child processes and open descriptors.
+
+A snapshot is taken before the test and compared with what is there afterwards. Threads get a
+moment to end, because a thread that was told to stop is not gone yet; a child that nobody has
+waited for and a descriptor that nobody has closed are leaks at once.
+
+The fixture is automatic in every test::
+
+    from support.leaks import no_leaks
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+GRACE_SECONDS = 2.0
+
+# Loaded for good by a first import; libffi, for one, keeps its own file open from then on.
+SHARED_LIBRARY = re.compile(r"\.so(\.\d+)*$")
+
+
+@pytest.fixture(autouse=True)
+def no_leaks() -> Iterator[None]:
+    """Fail the test that leaves a thread, a child process or an open descriptor behind."""
+    before = Snapshot.take()
+    yield
+    if leaks := before.find_leaks():
+        pytest.fail("left behind:\n" + "\n".join(f"  {leak}" for leak in leaks), pytrace=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What this process holds at one moment."""
+
+    threads: frozenset[threading.Thread]
+    children: frozenset[int]
+    descriptors: Counter[str]  # what they point to: a number may be closed and used again
+
+    @classmethod
+    def take(cls) -> Snapshot:
+        """What is there now."""
+        return cls(
+            threads=frozenset(threading.enumerate()),
+            children=frozenset(_children()),
+            descriptors=Counter(_descriptors()),
+        )
+
+    def find_leaks(self, grace: float = GRACE_SECONDS) -> list[str]:
+        """What is there now and was not then, after at most `grace` seconds for threads to end.
+
+        Threads go first: one that is about to end may still reap a child or close a pipe.
+        """
+        return [
+            *self._threads_left(time.monotonic() + grace),
+            *self._children_left(),
+            *self._descriptors_left(),
+        ]
+
+    def _threads_left(self, deadline: float) -> Iterator[str]:
+        for thread in sorted(set(threading.enumerate()) - self.threads, key=lambda t: t.name):
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                yield f"thread {thread!r}"
+
+    def _children_left(self) -> Iterator[str]:
+        for pid in sorted(_children() - self.children):
+            yield f"child process {pid} ({_command(pid)})"
+
+    def _descriptors_left(self) -> Iterator[str]:
+        for target, count in sorted((Counter(_descriptors()) - self.descriptors).items()):
+            yield f"descriptor of {target}" + (f", {count} times" if count > 1 else "")
+
+
+def _children() -> set[int]:
+    """Every child, dead ones that nobody has waited for included."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        try:
+            found.update(map(int, (task / "children").read_text().split()))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # the thread ended meanwhile; its children moved to another one
+    return found
+
+
+def _descriptors() -> list[str]:
+    """What each open descriptor points to, but for shared libraries."""
+    targets = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            targets.append(os.readlink(f"/proc/self/fd/{number}"))
+        except FileNotFoundError:
+            continue  # the one that listed the directory
+    return [target for target in targets if not SHARED_LIBRARY.search(target)]
+
+
+def _command(pid: int) -> str:
+    """The command line of a process, or its state once it has none."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"
+    return words or "ended, not waited for"
