@@ -179,7 +179,9 @@ class Pipeline:
 
     def collect(self, items: Iterable[Any] | None = None, **options: Any) -> list[Any]:
         """Run to the end; the outputs of the end stages, in the order in which they came."""
-        return list(self.stream(items, **options))
+        run = self._prepared(items, options, outputs=True)
+        run.begin()
+        return run.collect()
 
     def stream(self, items: Iterable[Any] | None = None, **options: Any) -> Stream:
         """Run, and iterate over the outputs while it runs. Leaving the loop ends the run."""

@@ -269,6 +269,8 @@ def _run_and_exit(child: Callable[[], None]) -> NoReturn:
         status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except KeyboardInterrupt:  # raised by a stage: real ones do not reach a worker
+        status = 128 + signal.SIGINT
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

@@ -9,9 +9,10 @@ lazily, and each item falls through the compiled stages before the next is drawn
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from minigun_py.contexts.context import BoundKernel, Harvest
+from minigun_py.engine.chunking import ChunkSizer
 from minigun_py.engine.dispatch import Dispatch, dispatch_for
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.kernels import kernel_for
@@ -23,9 +24,6 @@ from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["DepthFirstRun"]
-
-LAZY_CHUNK: Final = 256
-"""Items drawn between two looks at the token, where nothing but the books needs a look."""
 
 
 class DepthFirstRun:
@@ -43,8 +41,7 @@ class DepthFirstRun:
         self._draining = False
         self._steps = [_Step(s, outputs_wanted, verdict) for s in segments]
         self._by_name = {step.segment.head.name: step for step in self._steps}
-        lazily = outputs_wanted or len(segments) > 1
-        self._chunk = 1 if lazily else LAZY_CHUNK
+        self._one_by_one = outputs_wanted or len(segments) > 1
 
     def drain(self) -> None:
         """Draw no more from the sources."""
@@ -66,14 +63,17 @@ class DepthFirstRun:
                 step.source.close()
 
     def _draw_all(self, step: _Step) -> Iterator[Any]:
+        sizer = ChunkSizer(1 if self._one_by_one else None)
         while not (step.source.ended or self._draining or self._token.cancelled):
-            yield from self._follow(step, step.source.draw(self._chunk), received=0)
+            harvest = step.source.draw(sizer.limit)
+            sizer.measured(sizer.limit, harvest.seconds)
+            yield from self._follow(step, harvest)
 
     def _finish(self, step: _Step) -> Iterator[Any]:
         step.worker.finish()
-        yield from self._follow(step, step.worker.harvest(0), received=0)
+        yield from self._follow(step, step.worker.harvest(0))
 
-    def _follow(self, step: _Step, harvest: Harvest, received: int) -> Iterator[Any]:
+    def _follow(self, step: _Step, harvest: Harvest) -> Iterator[Any]:
         """Carry the outputs of a step on until nothing is left of them."""
         todo: list[tuple[_Step, list[Any]]] = []
         yield from self._settle(step, harvest, todo)

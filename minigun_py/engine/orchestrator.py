@@ -60,6 +60,7 @@ class Orchestrator:
         self._lanes: list[WorkerGroup | SourceLane] = []
         self._threads: list[threading.Thread] = []
         self._running = 0
+        self.abandoned = False
         self._ended = threading.Event()
         self._ends: list[Receiver[Any]] = []
         self.outlet: Receiver[Any] | None = None
@@ -68,8 +69,7 @@ class Orchestrator:
         """Open every context, then start every lane. On an error everything is closed again."""
         opened = self._open_contexts()
         self._build_lanes(opened)
-        forget = self._token.on_cancel(self._cut)
-        self._forget = forget
+        self._forget = self._token.on_cancel(self._cut)
         self._running = len(self._lanes)
         for lane in self._lanes:
             thread = threading.Thread(
@@ -81,19 +81,32 @@ class Orchestrator:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every lane has ended, or `timeout` seconds. True if they have."""
         deadline = Deadline.after(timeout, self._clock)
-        while not self._ended.wait(self._soonest(deadline)):
-            if self._token.cancelled:  # a deadline of the token takes effect when looked at
-                self._enter(Phase.CANCELLING)
-            self._escalate()
-            if self._shutdown.given_up:
-                self._abandon()
-                return True
-            if deadline.passed:
+        while not self._ended.wait(_earlier(deadline.remaining(), self.remaining())):
+            self.look()
+            if deadline.passed and not self._ended.is_set():
                 return False
-        for thread in self._threads:
-            thread.join()  # the lane has ended; the thread is on its last line
+        if not self.abandoned:
+            for thread in self._threads:
+                thread.join()  # the lane has ended; the thread is on its last line
         self._forget()
         return True
+
+    def remaining(self) -> float | None:
+        """Seconds until something is due that `look` has to see; None while nothing is."""
+        cut = self._token.cancelled
+        return _earlier(None if cut else self._token.remaining(), self._shutdown.remaining())
+
+    def look(self) -> None:
+        """See to what is due: a deadline of the token, a phase that takes too long."""
+        if self._token.cancelled:  # a deadline takes effect when the token is looked at
+            self._enter(Phase.CANCELLING)
+        overdue = self._shutdown.overdue()
+        if overdue is Phase.CANCELLING:
+            self._token.cancel("what was in flight did not end in time")
+        elif overdue is Phase.KILLING:
+            self.kill("the run did not end in time")
+        if self._shutdown.given_up:
+            self._abandon()
 
     def drain(self) -> None:
         """Stop producing; what is in flight ends."""
@@ -202,21 +215,9 @@ class Orchestrator:
         with self._lock:
             return self._shutdown.enter(phase)
 
-    def _escalate(self) -> None:
-        overdue = self._shutdown.overdue()
-        if overdue is Phase.CANCELLING:
-            self._token.cancel("what was in flight did not end in time")
-        elif overdue is Phase.KILLING:
-            self.kill("the run did not end in time")
-
-    def _soonest(self, deadline: Deadline) -> float | None:
-        times = (deadline.remaining(), self._token.remaining(), self._shutdown.remaining())
-        if self._token.cancelled:
-            times = (times[0], None, times[2])
-        return min((t for t in times if t is not None), default=None)
-
     def _abandon(self) -> None:
         """Name the threads that are stuck in a stage, with their stacks."""
+        self.abandoned = True
         frames = sys._current_frames()  # noqa: SLF001 - documented, in spite of its name
         for thread in self._threads:
             frame = frames.get(thread.ident or 0)
@@ -225,3 +226,7 @@ class Orchestrator:
                 text = f"{thread.name} did not end and is left behind; it is in\n{stack}"
                 warnings.warn(text, ResourceWarning, stacklevel=2)
         self._ended.set()
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return min((t for t in (one, other) if t is not None), default=None)

@@ -7,11 +7,11 @@ becomes what the caller sees: a report, or one exception that carries it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigun_py.clock import SYSTEM_CLOCK, Clock
+from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
 from minigun_py.engine.depth_first import DepthFirstRun
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.orchestrator import Orchestrator
@@ -23,9 +23,11 @@ from minigun_py.errors import (
     PipelineFailed,
     RunCancelled,
     RunTimedOut,
+    WouldBlock,
 )
 from minigun_py.events import Observer, Observers, RunEnded, RunStarted
 from minigun_py.plan.execution_plan import ExecutionPlan
+from minigun_py.plan.stage import Producer
 from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["Run", "RunSettings"]
@@ -55,6 +57,7 @@ class Run:
         self._token = (settings.cancel or CancelToken(self._clock)).child()
         self._cut = self._token.child(timeout=settings.timeout)
         self._stages = plan.graph.stages
+        self._ends = plan.graph.dag.sinks()
         self._ledger = Ledger(self._stages.values())
         observers = Observers(settings.observers)
         self._verdict = Verdict(self._cut, self._ledger, settings.policies, observers, self._clock)
@@ -64,7 +67,6 @@ class Run:
         self._thread: threading.Thread | None = None
         self._began = self._clock.now()
         self._duration: float | None = None
-        self._outputs = 0
         self._interrupted = False
         self._whole = True
 
@@ -121,20 +123,25 @@ class Run:
 
     def outputs(self) -> Iterator[Any]:
         """What the end stages emit, as it comes. Ends, and does not raise, when the run is cut."""
-        for output in self._inline.outputs() if self._inline else self._received():
-            self._outputs += 1
-            yield output
+        try:
+            yield from self._inline.outputs() if self._inline else self._received()
+        except RunCancelled as error:  # an inline stage looked at a token, and raised
+            self._token.cancel(error.reason)
 
     def complete(self) -> RunReport:
         """Run to the end, whatever comes out. The first Ctrl-C drains, the second kills."""
-        try:
-            if self._inline is not None:
-                self._exhaust()
-            else:
-                self._wait_for_lanes()
-        except KeyboardInterrupt:
-            self._interrupt()
+        if self._inline is not None:
+            self._until_end(self._exhaust)
+        else:
+            self._until_end(self._lanes_wait)
         return self.conclude()
+
+    def collect(self) -> list[Any]:
+        """Run to the end, and keep what comes out. Ctrl-C as in `complete`."""
+        collected: list[Any] = []
+        self._until_end(lambda: collected.extend(self.outputs()))
+        self.conclude()
+        return collected
 
     def end_early(self, reason: str) -> RunReport:
         """Cut the run because nobody wants the rest, and wait until all is closed."""
@@ -143,11 +150,6 @@ class Run:
             self._lanes.wait()
         self._end()
         return self._report(ok=not self._verdict.errors)
-
-    def interrupt(self) -> None:
-        """Ctrl-C: stop producing, and raise KeyboardInterrupt at the end."""
-        self._interrupted = True
-        self.drain()
 
     def conclude(self) -> RunReport:
         """The report of a run that has ended. Raises if it did not end well."""
@@ -164,38 +166,52 @@ class Run:
 
     # ------------------------------------------------------------- inside
 
+    def _until_end(self, work: Callable[[], object]) -> None:
+        """Do `work` in the caller's thread, again after each Ctrl-C until the run has ended."""
+        while True:
+            try:
+                work()
+            except KeyboardInterrupt:
+                if self._inline is not None:  # it came in the middle of an item, which is lost
+                    self._interrupted, self._whole = True, False
+                    return
+                self._interrupt()
+            else:
+                return
+
+    def _interrupt(self) -> None:
+        assert self._lanes is not None
+        if self._interrupted:
+            self._lanes.kill("interrupted twice")
+        self._interrupted = True
+        self._lanes.drain()
+
     def _exhaust(self) -> None:
         for _ in self.outputs():
             pass
 
-    def _received(self) -> Iterator[Any]:
-        assert self._lanes is not None
-        assert self._lanes.outlet is not None
-        with self._lanes.outlet as outlet:
-            while True:
-                try:
-                    yield from outlet.receive_many(OUTPUTS_AT_ONCE)
-                except (EndOfChannel, ChannelAborted):
-                    return
-
-    def _wait_for_lanes(self) -> None:
+    def _lanes_wait(self) -> None:
         assert self._lanes is not None
         self._lanes.wait()
 
-    def _interrupt(self) -> None:
-        """After the first Ctrl-C in the thread that waits."""
-        self.interrupt()
-        self._whole = self._lanes is not None
-        if self._lanes is not None:
+    def _received(self) -> Iterator[Any]:
+        assert self._lanes is not None
+        assert self._lanes.outlet is not None
+        while True:
+            deadline = Deadline.after(self._lanes.remaining(), self._clock)
             try:
-                self._lanes.wait()
-            except KeyboardInterrupt:
-                self._lanes.kill("interrupted twice")
+                outputs = self._lanes.outlet.receive_many(OUTPUTS_AT_ONCE, deadline=deadline)
+            except WouldBlock:
+                self._lanes.look()
+            except (EndOfChannel, ChannelAborted):
+                return
+            else:
+                yield from outputs
 
     def _end(self) -> None:
         if self._duration is None:
             self._duration = self._clock.now() - self._began
-            if self._whole:
+            if self._whole and not (self._lanes and self._lanes.abandoned):
                 self._verdict.audit(self._ledger.imbalances())
 
     def _ending(self) -> BaseException | None:
@@ -214,10 +230,12 @@ class Run:
     def _headline(self) -> str:
         first = self._verdict.errors[0]
         for failed in self._verdict.failures:
-            if failed.error is first:
+            if failed.error is first and not isinstance(self._stages[failed.stage], Producer):
                 item = repr(failed.item)
                 short = item if len(item) <= 100 else item[:100] + "..."
                 return f"pipeline {self._name!r} failed in stage {failed.stage!r} on item {short}"
+            if failed.error is first:
+                return f"pipeline {self._name!r} failed in producer {failed.stage!r}"
         return f"pipeline {self._name!r} failed"
 
     def _report(self, ok: bool) -> RunReport:
@@ -229,5 +247,5 @@ class Run:
             duration=self._clock.now() - self._began if duration is None else duration,
             stages={name: StageReport.of(book) for name, book in books.items()},
             failures=self._verdict.failures,
-            outputs=self._outputs,
+            outputs=sum(books[name].emitted for name in self._ends),
         )

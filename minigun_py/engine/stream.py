@@ -19,8 +19,8 @@ class Stream:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._report: RunReport | None = None
-        self._outputs = self._drawn()
+        self._ended: list[RunReport] = []
+        self._outputs = _drawn(run, self._ended)
         next(self._outputs)  # from here on the generator's end is the run's end
 
     def __iter__(self) -> Self:
@@ -38,20 +38,21 @@ class Stream:
     @property
     def report(self) -> RunReport:
         """What the run did: final once it has ended, before that as it stands."""
-        return self._report or self._run.statistics()
+        return self._ended[0] if self._ended else self._run.statistics()
 
     def close(self) -> None:
         """End the run, if it has not ended, and wait until everything is closed."""
         self._outputs.close()
 
-    def _drawn(self) -> Generator[Any, None, None]:
-        self._run.begin()
-        whole = False
-        try:
-            yield None
-            yield from self._run.outputs()
-            whole = True
-        finally:
-            if not whole:
-                self._report = self._run.end_early("the stream was closed")
-        self._report = self._run.conclude()
+
+def _drawn(run: Run, ended: list[RunReport]) -> Generator[Any, None, None]:
+    """The outputs. No method: a generator that knew its stream would keep it, and so the run."""
+    run.begin()
+    try:
+        yield None
+        yield from run.outputs()
+    except BaseException as error:
+        ended.append(run.end_early("the stream was left"))
+        error.report = ended[0]  # type: ignore[attr-defined]
+        raise
+    ended.append(run.conclude())
