@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         UsageError,
         WorkerDied,
     )
+    from minigun_py.parallel_map import pmap
     from minigun_py.pipeline import Pipeline
-    from minigun_py.pmap import pmap
     from minigun_py.primitives.cancel import CancelToken
 
 __all__ = [
@@ -44,7 +44,7 @@ _HOMES = {
     "Pipeline": "pipeline",
     "Run": "engine.run",
     "RunReport": "engine.report",
-    "pmap": "pmap",
+    "pmap": "parallel_map",
 }
 
 

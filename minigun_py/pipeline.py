@@ -123,10 +123,7 @@ class Pipeline:
     def source(self, items: Iterable[Any], *, name: str = "source", **options: Any) -> Stage:
         """Declare a producer that gives the elements of an iterable."""
         where = f"source {name!r}"
-        try:
-            iter(items)
-        except TypeError:
-            raise UsageError(f"{where}: {items!r} is not iterable") from None
+        _check_iterable(items, where)
         return self._keep(Producer(name, self._options(options, where), "", items))
 
     def batch(
@@ -244,6 +241,7 @@ class Pipeline:
         given = _RunOptions(f"pipeline {self.name!r}", options)
         graph = self._graph(given.stages)
         if items is not None:
+            _check_iterable(items, f"pipeline {self.name!r}")
             name = next(n for n in _source_names() if n not in self._stages)
             graph = graph.fed_by(Producer(name, StageOptions(), "", items))
         graph.check_runnable()
@@ -285,6 +283,13 @@ class _RunOptions:
 
 class _NotYet(UsageError, AttributeError):
     """Something of a later version; an AttributeError too, so that ``hasattr`` is false."""
+
+
+def _check_iterable(items: Any, where: str) -> None:
+    try:
+        iter(items)
+    except TypeError:
+        raise UsageError(f"{where}: the items are any iterable, not {items!r}") from None
 
 
 def _name_of(function: Any) -> str:

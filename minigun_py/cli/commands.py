@@ -168,7 +168,9 @@ def _view(progress: bool | None) -> View:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    """To whatever stderr is now: a live view puts it above itself, which `click.echo` evades."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 def _tell(ending: Ending, quiet: bool) -> None:

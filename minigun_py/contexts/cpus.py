@@ -53,6 +53,6 @@ def _quota_v1(cgroup: Path) -> int | None:
 def _limit(text: str | None) -> int | None:
     if not text:
         return None
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"{LIMIT_VARIABLE} is a whole number from 1 on, not {text!r}")
     return int(text)

@@ -83,7 +83,7 @@ class ForkContext:
         assert self._server is not None, "open comes before serve"
         with WakeUp() as wake:
             leases.on_ready(wake.set)
-            crew = _Crew(self._server, self._workers, self._running)
+            crew = _Crew(self._server, self._workers, self._count, self._running)
             try:
                 _ServeLoop(self._kernel, crew, leases, answer, wake).run()
             except ContextError as error:
@@ -125,6 +125,7 @@ class _Crew:
 
     server: ForkServer
     workers: dict[int, _Worker]
+    size: int
     running: RunningItems
 
 
@@ -141,11 +142,13 @@ class _ServeLoop:
     ) -> None:
         self._kernel, self._leases, self._answer, self._wake = kernel, leases, answer, wake
         self._server, self._workers, self._running = crew.server, crew.workers, crew.running
+        self._size = crew.size
         self._poller = select.poll()
         self._poller.register(self._server, select.POLLIN)
         self._poller.register(wake, select.POLLIN)
         for worker in self._workers.values():
             self._poller.register(worker.socket, select.POLLIN)
+        self._suspects: set[Lease] = set()  # something in them may kill a worker as it crosses
         self._ended = False
         self._early_deaths = 0
 
@@ -164,6 +167,8 @@ class _ServeLoop:
     def _hand_out(self) -> None:
         """Give leases to the workers that hold the fewest, until there are none now."""
         for held in range(WINDOW):
+            if held and len(self._workers) < self._size:
+                return  # a worker that is about to come has a better claim to it
             for worker in tuple(self._workers.values()):
                 if self._ended:
                     return
@@ -179,12 +184,15 @@ class _ServeLoop:
 
     def _send(self, worker: _Worker, lease: Lease, one_by_one: bool = False) -> None:
         worker.leases[lease.place] = lease
+        one_by_one = one_by_one or lease in self._suspects
+        self._suspects.discard(lease)
         try:
             if one_by_one:
                 blobs = crossing.pack_each(lease.items)
                 parts = encode(FrameKind.RUN_ONE_BY_ONE, lease.place, blobs)
             else:
-                parts = encode(FrameKind.RUN, lease.place, lease.items)
+                kind = FrameKind.RUN_LAST if lease.last else FrameKind.RUN
+                parts = encode(kind, lease.place, lease.items)
         except Exception:
             self._send(worker, lease, one_by_one=True)
             return
@@ -272,11 +280,15 @@ class _ServeLoop:
     def _account(self, worker: _Worker, death: WorkerDied) -> None:
         place, index = self._running.read(worker.slot)
         self._running.clear(worker.slot)
-        for lease in worker.leases.values():
+        untold: WorkerDied | None = death
+        for lease in sorted(worker.leases.values(), key=lambda lease: lease.place != place):
             if lease.place == place and 0 <= index < len(lease.items):
                 self._answer(Died(lease, index, death))
             else:
-                self._answer(Returned(lease, death))
+                if untold is not None:  # no item was running: one of these died on its way
+                    self._suspects.add(lease)
+                self._answer(Returned(lease, untold))
+            untold = None  # a death is told once
         worker.leases.clear()
 
     def _replace(self, worker: _Worker, exited: Exited) -> None:

@@ -32,6 +32,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -72,8 +73,7 @@ class ForkServer:
     """The parent's side. `run_worker(socket, slot)` is what a forked worker does."""
 
     def __init__(self, run_worker: RunWorker) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush_standard_streams()
         self._libc = ctypes.CDLL(None, use_errno=True)  # loaded here: a child should not have to
         self._ended = False
         self._socket, theirs = socket.socketpair()
@@ -133,7 +133,11 @@ class ForkServer:
         while True:
             if not select.select([self._socket], [], [], deadline.remaining())[0]:
                 return False
-            if not self.receive()[1]:
+            told, open_ = self.receive()
+            for message in told:
+                if isinstance(message, Spawned):
+                    message.socket.close()
+            if not open_:
                 return True
 
     def _send(self, kind: bytes, number: int) -> None:
@@ -246,11 +250,26 @@ class _Server:
             os.waitpid(pid, 0)
 
 
+class _Turn:
+    """One fork at a time: the filters of warnings, which a fork changes, belong to everybody."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """In a child, whose copy of the lock may be held by a thread that it does not have."""
+        self.lock = threading.Lock()
+
+
+_turn: Final = _Turn()
+os.register_at_fork(after_in_child=_turn.renew)
+
+
 def _fork(child: Callable[[], None]) -> int:
     """Fork. The child runs `child` with signals blocked, and never returns."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
-        with warnings.catch_warnings():
+        with _turn.lock, warnings.catch_warnings():
             # A parent with threads is warned of by 3.12+. The fork server takes no lock of the
             # parent's: it only forks. What a user's closure does with a held lock is documented.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -274,11 +293,15 @@ def _run_and_exit(child: Callable[[], None]) -> NoReturn:
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-        with contextlib.suppress(Exception):
-            sys.stderr.flush()
+        _flush_standard_streams()
         os._exit(status)
+
+
+def _flush_standard_streams() -> None:
+    """So that a child does not write once more what waits in them. They may be closed, or None."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
 
 
 @contextlib.contextmanager

@@ -42,6 +42,8 @@ def _work_off(sock: socket.socket, kernel: Kernel, running: RunningItems, slot: 
             write_frame(sock, encode(FrameKind.DONE_ONE_BY_ONE, place, blobs))
             continue
         worker.run(running.each(slot, place, content), lambda: running.read(slot)[1])
+        if frame.kind is FrameKind.RUN_LAST:
+            worker.finish()
         harvest = worker.harvest(len(content))
         write_frame(sock, _encoded(place, harvest, content, kernel))
 

@@ -1,9 +1,14 @@
-"""Ends a poll from another thread."""
+"""Ends a poll from another thread.
+
+*Lock order*: the lock guards the descriptors against their end, and is a leaf: without it a late
+`set` could write to a descriptor that has become somebody else's.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from typing import Self
 
 __all__ = ["WakeUp"]
@@ -13,6 +18,7 @@ class WakeUp:
     """A pipe that ends a poll. One byte at most is in it."""
 
     def __enter__(self) -> Self:
+        self._lock = threading.Lock()
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
@@ -20,18 +26,21 @@ class WakeUp:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open = False
-        os.close(self._reader)
-        os.close(self._writer)
+        with self._lock:
+            self._open = False
+            os.close(self._reader)
+            os.close(self._writer)
 
     def fileno(self) -> int:
         return self._reader
 
     def set(self) -> None:
         """End the poll, now or the next one. From any thread."""
-        if self._open and not self._is_set:
-            self._is_set = True
-            with contextlib.suppress(BlockingIOError):
+        if self._is_set:
+            return
+        with self._lock, contextlib.suppress(BlockingIOError):
+            if self._open:
+                self._is_set = True
                 os.write(self._writer, b"!")
 
     def clear(self) -> None:

@@ -46,7 +46,7 @@ class FrameKind(IntEnum):
 
     RUN = 1
     RUN_ONE_BY_ONE = 2
-    STOP = 3
+    RUN_LAST = 3
     DONE = 4
     DONE_ONE_BY_ONE = 5
     UNREADABLE = 6

@@ -66,8 +66,9 @@ class _Writer:
         self._write("emitted[0] += 1")
         if 0 in self.exits:
             self._write("append_0(v)")
-        pending = self._hand_on(number, self.segment.children[0], "v", ["v"])
-        self._close(number, ["v"], pending)
+        values = ["v"]
+        pending = self._hand_on(number, self.segment.children[0], "v", values)
+        self._close(number, values, pending)
 
     def loop(self, stages: Sequence[int]) -> int:
         """A loop that runs each item through every one of `stages`. Returns its number."""

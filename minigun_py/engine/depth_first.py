@@ -61,6 +61,8 @@ class DepthFirstRun:
         finally:
             for step in sources:
                 step.source.close()
+            for step in self._steps:
+                self._verdict.stages_ended(step.kernel.stages)
 
     def _draw_all(self, step: _Step) -> Iterator[Any]:
         sizer = ChunkSizer(1 if self._one_by_one else None)

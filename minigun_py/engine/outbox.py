@@ -35,6 +35,10 @@ class Exitway:
         for target, items in self.dispatch.deal([item]):
             self.senders[target].send(items[0])
 
+    def blocked(self) -> float:
+        """Seconds that senders have waited so far for room in its targets."""
+        return sum(sender.statistics().blocked_seconds for sender in self.senders)
+
     def extend(self, items: list[Any]) -> None:
         """Send items, waiting for room."""
         for target, share in self.dispatch.deal(items):

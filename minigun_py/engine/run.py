@@ -66,7 +66,9 @@ class Run:
         self._lanes = None if plan.all_inline else Orchestrator(*parts)
         self._thread: threading.Thread | None = None
         self._began = self._clock.now()
-        self._duration: float | None = None
+        self._final: RunReport | None = None
+        self._was_cut = False
+        self._forget_cut = self._cut.on_cancel(self._note_cut)
         self._interrupted = False
         self._whole = True
 
@@ -101,7 +103,7 @@ class Run:
 
     def statistics(self) -> RunReport:
         """The report as it stands."""
-        return self._report(ok=not self._verdict.errors)
+        return self._final or self._report(ok=not self._verdict.errors)
 
     # ------------------------------------------------------------- for the doors
 
@@ -148,17 +150,15 @@ class Run:
         self._cut.cancel(reason)
         if self._lanes is not None:
             self._lanes.wait()
-        self._end()
-        return self._report(ok=not self._verdict.errors)
+        return self._end(ok=not self._verdict.errors)
 
     def conclude(self) -> RunReport:
         """The report of a run that has ended. Raises if it did not end well."""
         if self._lanes is not None:
             self._lanes.wait()
-        self._end()
+        self._audit()
         error = self._ending()
-        report = self._report(ok=error is None)
-        self._verdict.tell(lambda at: RunEnded(at, self._name, report.ok))
+        report = self._end(ok=error is None)
         if error is not None:
             error.report = report  # type: ignore[attr-defined]
             raise error
@@ -208,11 +208,21 @@ class Run:
             else:
                 yield from outputs
 
-    def _end(self) -> None:
-        if self._duration is None:
-            self._duration = self._clock.now() - self._began
-            if self._whole and not (self._lanes and self._lanes.abandoned):
-                self._verdict.audit(self._ledger.imbalances())
+    def _audit(self) -> None:
+        """Check the books, once. Where a thread was left behind they cannot balance."""
+        if self._final is None and self._whole and not (self._lanes and self._lanes.abandoned):
+            self._verdict.audit(self._ledger.imbalances())
+
+    def _end(self, ok: bool) -> RunReport:
+        """The final report, the same however often it is asked for."""
+        if self._final is None:
+            self._forget_cut()
+            self._final = self._report(ok)
+            self._verdict.tell(lambda at: RunEnded(at, self._name, ok))
+        return self._final
+
+    def _note_cut(self) -> None:
+        self._was_cut = True
 
     def _ending(self) -> BaseException | None:
         errors = self._verdict.errors
@@ -220,12 +230,11 @@ class Run:
             return KeyboardInterrupt()
         if errors:
             return PipelineFailed(self._headline(), errors)
-        if self._token.cancelled:
+        if not self._was_cut:  # a deadline that passes after the end changes nothing
+            return None
+        if self._token.cancelled or self._settings.timeout is None:
             return RunCancelled(self._token.reason)
-        if self._cut.cancelled:
-            assert self._settings.timeout is not None
-            return RunTimedOut(self._settings.timeout)
-        return None
+        return RunTimedOut(self._settings.timeout)
 
     def _headline(self) -> str:
         first = self._verdict.errors[0]
@@ -240,11 +249,10 @@ class Run:
 
     def _report(self, ok: bool) -> RunReport:
         books = self._ledger.snapshot()
-        duration = self._duration
         return RunReport(
             pipeline=self._name,
             ok=ok,
-            duration=self._clock.now() - self._began if duration is None else duration,
+            duration=self._clock.now() - self._began,
             stages={name: StageReport.of(book) for name, book in books.items()},
             failures=self._verdict.failures,
             outputs=sum(books[name].emitted for name in self._ends),

@@ -87,6 +87,7 @@ class SourceLane:
         self._stages, self._exits = kernel.stages, exits
         self._ledger, self._verdict = ledger, verdict
         self._draining = False
+        self._blocked = 0.0
 
     def run(self) -> None:
         """Draw until the source ends, the run drains, or it is cut."""
@@ -113,11 +114,19 @@ class SourceLane:
         """Draw no more; the channels are aborted by now."""
         self._draining = True
 
+    def _note_blocked(self, harvest: Harvest) -> None:
+        """Take the time in which there was no room downstream out of the time of the stages."""
+        before, self._blocked = self._blocked, sum(way.blocked() for way in self._exits)
+        blocked = min(self._blocked - before, harvest.seconds)
+        harvest.seconds -= blocked
+        self._ledger.waited(self.name, blocked=blocked)
+
     def _draw_all(self) -> None:
         sizer = ChunkSizer()
         try:
             while not self._source.ended and not self._draining:
                 harvest = self._source.draw(sizer.limit)
+                self._note_blocked(harvest)
                 sizer.measured(sizer.limit, harvest.seconds)
                 self._ledger.harvested(self._stages, harvest)
                 if harvest.failures:

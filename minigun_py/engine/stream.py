@@ -55,4 +55,8 @@ def _drawn(run: Run, ended: list[RunReport]) -> Generator[Any, None, None]:
         ended.append(run.end_early("the stream was left"))
         error.report = ended[0]  # type: ignore[attr-defined]
         raise
-    ended.append(run.conclude())
+    try:
+        ended.append(run.conclude())
+    except BaseException as error:
+        ended.append(error.report)  # type: ignore[attr-defined]
+        raise

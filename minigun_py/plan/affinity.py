@@ -83,7 +83,7 @@ def _decide(
     if placement.own is not None:
         return Affinity(None, placement.own, f"it asks for {placement.own} itself")
     if stage.options.ordered:
-        return Affinity(None, alone, "it keeps the order of its items")
+        return Affinity(None, _here(stage, alone), "it keeps the order of its items")
     if len(upstreams) != 1:
         joined = ", ".join(upstreams) or "nobody yet"
         return Affinity(None, _here(stage, alone), f"it joins several stages ({joined})")

@@ -137,8 +137,11 @@ class ExecutionPlan:
         return Placement(_checked_spec(kind, self._count(options.workers, kind), stage), default)
 
     def _default_spec(self) -> ContextSpec:
-        kind = self._config.override or self._config.execution or ContextKind.INLINE
-        return ContextSpec(kind, self._count(self._config.workers, kind))
+        workers = self._config.workers
+        kind = self._config.override or self._config.execution
+        if kind is None:
+            kind = ContextKind.INLINE if workers in (None, 1) else ContextKind.THREAD
+        return _checked_spec(kind, self._count(workers, kind), "the pipeline's defaults")
 
     def _count(self, workers: int | str | None, kind: ContextKind) -> int:
         if kind is ContextKind.INLINE and kind is self._config.override:
@@ -153,11 +156,11 @@ def _many(kind: ContextKind) -> ContextKind:
     return ContextKind.THREAD if kind is ContextKind.INLINE else kind
 
 
-def _checked_spec(kind: ContextKind, workers: int, stage: Stage) -> ContextSpec:
+def _checked_spec(kind: ContextKind, workers: int, asking: Stage | str) -> ContextSpec:
     try:
         return ContextSpec(kind, workers)
     except ValueError as error:
-        raise UsageError(f"{stage}: {error}") from None
+        raise UsageError(f"{asking}: {error}") from None
 
 
 def _refuse_placement(stage: Stage) -> None:

@@ -111,4 +111,4 @@ def to_mermaid(segments: Sequence[Segment], graph: StageGraph) -> str:
 
 
 def _label(name: str) -> str:
-    return re.sub(r'["<>\x00-\x1f]', lambda found: f"#{ord(found.group())};", name)
+    return re.sub(r'["<>#&`\x00-\x1f]', lambda found: f"#{ord(found.group())};", name)

@@ -119,7 +119,8 @@ class StageGraph:
         if isinstance(reference, Stage):
             return reference.name
         for stage in self.stages.values():
-            if reference in (getattr(stage, "function", None), getattr(stage, "source", None)):
+            function = getattr(stage, "function", getattr(stage, "source", None))
+            if callable(function) and function == reference:  # no array: that compares oddly
                 return stage.name
         return str(getattr(reference, "__name__", repr(reference)))
 

@@ -93,7 +93,8 @@ def _execution(value: Any, where: str) -> ContextKind | None:
         refuse_later(value, LATER_KINDS, "execution", where)
         if value in set(ContextKind):
             return ContextKind(value)
-    raise UsageError(f"{where}: no execution {value!r}{nearest(str(value), list(ContextKind))}")
+    kinds = [kind.value for kind in ContextKind]
+    raise UsageError(f"{where}: no execution {value!r}{nearest(str(value), kinds)}")
 
 
 def _workers(value: Any, where: str) -> int | Literal["auto"] | None:

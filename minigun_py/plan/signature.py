@@ -68,10 +68,7 @@ def shape_of_source(function: Callable[..., Any], where: str) -> Shape:
 
 def is_generator(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a generator; also for partials and callable objects."""
-    return inspect.isgeneratorfunction(function) or (
-        not inspect.isfunction(function)
-        and inspect.isgeneratorfunction(getattr(function, "__call__", None))  # noqa: B004
-    )
+    return inspect.isgeneratorfunction(_called(function))
 
 
 def location(function: object) -> str:
@@ -86,9 +83,19 @@ def location(function: object) -> str:
 def _refuse_coroutine(function: Callable[..., Any], where: str) -> None:
     if not callable(function):
         raise UsageError(f"{where}: a stage is a function or another callable, not {function!r}")
-    target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+    target = _called(function)
     if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
         raise UsageError(f"{where}: coroutine stages are not available in this version; use def")
+
+
+def _called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What runs when it is called: the method of a callable object, the function of a partial."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function) or isinstance(function, type):
+        return function
+    method: Callable[..., Any] = getattr(function, "__call__", function)  # noqa: B004
+    return method
 
 
 def _injected(function: Callable[..., Any], where: str, positional: int) -> bool:
@@ -97,11 +104,11 @@ def _injected(function: Callable[..., Any], where: str, positional: int) -> bool
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # a built-in that does not tell its signature
         return False
-    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    placed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     open_ended = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    items, rest = named[:positional], named[positional:]
-    if any(p.kind is p.KEYWORD_ONLY for p in items) or (len(items) < positional and not open_ended):
+    if len(placed) < positional and not open_ended:
         raise UsageError(f"{where}: its function has no parameter for the item")
+    rest = placed[positional:] + [p for p in parameters if p.kind is p.KEYWORD_ONLY]
     for parameter in rest:
         _check_extra(parameter, where, positional)
     return any(p.name == "output" for p in rest)

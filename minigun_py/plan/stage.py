@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from minigun_py.plan.options import StageOptions
@@ -41,7 +42,7 @@ class Producer(Stage):
         shape = (
             shape_of_source(source, str(self))
             if callable(source)
-            else Shape(source.__iter__, many=True)
+            else Shape(partial(iter, source), many=True)
         )
         object.__setattr__(self, "shape", shape)
 

@@ -23,7 +23,7 @@ def pmap(
     ordered: bool = True,
     **options: Any,
 ) -> Iterator[R]:
-    """Yield ``function(item)`` for every item, computed by several workers.
+    """Give ``function(item)`` for every item, computed by several workers.
 
     Lazy and bounded: only a window of the items is drawn ahead of what has been taken. None is a
     result like any other. Leaving the loop early ends the workers.
@@ -37,7 +37,8 @@ def pmap(
         **options: Any option of a stage.
 
     Raises:
-        PipelineFailed: `function` raised. Its error is inside, with its traceback.
+        UsageError: At once, for a wrong option.
+        PipelineFailed: From the iterator, when `function` raised; its error is inside.
     """
     pipe = Pipeline(getattr(function, "__name__", "pmap"))
     pipe.source(items, name="items")
@@ -49,6 +50,10 @@ def pmap(
         ordered=ordered,
         **options,
     )
+    return _results(pipe)
+
+
+def _results(pipe: Pipeline) -> Iterator[Any]:
     for box in pipe.stream():
         yield box[0]
 
