@@ -51,7 +51,9 @@ def census(
         database: The SQLite file to write, which is kept; by default a temporary one.
         limit: Stop after so many files.
     """
-    roots = [checked_directory(root)] if root else library_roots()
+    if root and not root.is_dir():
+        raise UsageError(f"root: {root} is not a directory")
+    roots = [root] if root else library_roots()
     database = database or temporary_database()
     silence_the_parser()
     pipe = Pipeline("census")
@@ -82,13 +84,6 @@ def census(
 
 
 # --- which files -------------------------------------------------------------------------------
-
-
-def checked_directory(root: Path) -> Path:
-    """The root, if there is such a directory."""
-    if not root.is_dir():
-        raise UsageError(f"root: {root} is not a directory")
-    return root
 
 
 def library_roots() -> list[Path]:
@@ -303,14 +298,10 @@ def summary(database: Path) -> str:
         for title, question in QUESTIONS.items():
             answer = connection.execute(question)
             headings = [column[0] for column in answer.description]
-            if rows := [[cell(value) for value in row] for row in answer]:
+            rows = [[v if isinstance(v, str) else f"{v:,.0f}" for v in row] for row in answer]
+            if rows:
                 drawn.append(table(title, headings, rows))
     return "\n\n".join(drawn)
-
-
-def cell(value: str | float) -> str:
-    """Text as it is, numbers whole and with separators."""
-    return value if isinstance(value, str) else f"{value:,.0f}"
 
 
 def table(title: str, headings: list[str], rows: list[list[str]]) -> str:
@@ -320,9 +311,8 @@ def table(title: str, headings: list[str], rows: list[list[str]]) -> str:
         from rich.console import Console
     except ModuleNotFoundError:
         return plain_table(title, headings, rows, right)
-    if not Console().is_terminal:
-        return plain_table(title, headings, rows, right)
-    return rich_table(title, headings, rows, right)
+    draw = rich_table if Console().is_terminal else plain_table
+    return draw(title, headings, rows, right)
 
 
 def rich_table(title: str, headings: list[str], rows: list[list[str]], right: list[bool]) -> str:

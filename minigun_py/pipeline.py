@@ -139,8 +139,8 @@ class Pipeline:
         """
         where = f"stage {name!r}"
         check_positive("size", size, where)
-        if max_wait is not None and not max_wait > 0:
-            raise UsageError(f"{where}: max_wait is a number of seconds above 0, not {max_wait!r}")
+        if max_wait is not None:
+            _check_seconds("max_wait", max_wait, where)
         for later in ("key", "max_bytes", "max_pending"):
             if later in options:
                 refuse_later(later, (later,), "option", where)
@@ -274,15 +274,27 @@ class _RunOptions:
         self._check(where, options)
 
     def _check(self, where: str, options: dict[str, Any]) -> None:
-        if options.get("on_error") is not None:
+        """Refuse values of a wrong kind; `options` has them without their types."""
+        if self.on_error is not None:
             checked_options({"on_error": self.on_error}, where)
-        timeout = options.get("timeout")
-        if timeout is not None and not timeout > 0:
-            raise UsageError(f"{where}: timeout is seconds above 0, not {timeout!r}")
+        if options.get("timeout") is not None:
+            _check_seconds("timeout", options["timeout"], where)
+        if not isinstance(options.get("cancel"), CancelToken | None):
+            raise UsageError(f"{where}: cancel is a CancelToken, not {self.cancel!r}")
+        observers = options.get("observers", ())
+        if not isinstance(observers, list | tuple) or not all(map(callable, observers)):
+            raise UsageError(f"{where}: observers is a list of functions, not {observers!r}")
+        if not isinstance(options.get("stages", {}), Mapping):
+            raise UsageError(f"{where}: stages is {{name: {{option: value}}}}, not {self.stages!r}")
 
 
 class _NotYet(UsageError, AttributeError):
     """Something of a later version; an AttributeError too, so that ``hasattr`` is false."""
+
+
+def _check_seconds(option: str, value: Any, where: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise UsageError(f"{where}: {option} is a number of seconds above 0, not {value!r}")
 
 
 def _check_iterable(items: Any, where: str) -> None:

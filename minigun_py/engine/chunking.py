@@ -40,5 +40,6 @@ class ChunkSizer:
         if self._fixed is not None or not items:
             return
         each = seconds / items
-        wanted = self._largest if each <= 0 else int(TARGET_SECONDS / each)
+        cheap = each * self._largest <= TARGET_SECONDS
+        wanted = self._largest if cheap else int(TARGET_SECONDS / each)
         self._limit = max(1, min(wanted, self._limit * GROWTH, self._largest))

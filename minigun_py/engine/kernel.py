@@ -95,7 +95,7 @@ class BoundSegment:
         self._seconds = 0.0
         self._items: Iterable[Any] = ()
         self._where: Callable[[], int] | None = None
-        self._stopped = False
+        self._stopped = self._running = False
         self._loop = self._build()
 
     def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
@@ -103,8 +103,12 @@ class BoundSegment:
 
         `where` tells the index of the running item; not needed for a list or a tuple.
         """
+        if self._running:
+            self._run_pushed(items)
+            return
         clock = self._kernel.clock
         began = clock.now()
+        self._running = True
         self._iterator = iter(items)
         self._items, self._where = items, where
         try:
@@ -112,7 +116,18 @@ class BoundSegment:
         except _Stopped:
             self._stopped = True
         finally:
+            self._running = False
             self._seconds += clock.now() - began
+
+    def _run_pushed(self, items: Iterable[Any]) -> None:
+        """Run what a source pushes while it is itself run. A stop goes up through the source."""
+        if self._stopped:
+            raise _Stopped
+        try:
+            self._loop(items)
+        except _Stopped:
+            self._stopped = True
+            raise
 
     def finish(self) -> None:
         """Nothing is held between items."""

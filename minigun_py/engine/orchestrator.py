@@ -6,8 +6,8 @@ A lane is a thread: a source, or the worker group of a segment. Channels join th
 
 Contexts that fork are opened first, while the run has no thread yet.
 
-*Threads*: `start` and `wait` are for the thread of the caller; `drain`, `cancel` and `phase` for
-any. Lanes are daemons: one stuck in a stage is left behind, named in a warning with its stack.
+*Threads*: `open`, `start` and `wait` are for the thread of the caller, the others for any thread.
+Lanes are daemons: one stuck in a stage is left behind, named in a warning with its stack.
 *Lock order*: the lock guards the phase and who has ended; it is a leaf.
 """
 
@@ -65,10 +65,12 @@ class Orchestrator:
         self._ends: list[Receiver[Any]] = []
         self.outlet: Receiver[Any] | None = None
 
+    def open(self) -> None:
+        """Open every context. On an error everything is closed again."""
+        self._build_lanes(self._open_contexts())
+
     def start(self) -> None:
-        """Open every context, then start every lane. On an error everything is closed again."""
-        opened = self._open_contexts()
-        self._build_lanes(opened)
+        """Start every lane."""
         self._forget = self._token.on_cancel(self._cut)
         self._running = len(self._lanes)
         for lane in self._lanes:

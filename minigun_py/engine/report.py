@@ -19,6 +19,14 @@ class FailedItem:
     item: Any
     error: Exception
 
+    def shown(self, longest: int | None = None) -> str:
+        """The item as text, cut short after so many characters; whatever its repr does."""
+        try:
+            text = repr(self.item)
+        except Exception:
+            text = f"<{type(self.item).__name__} whose repr fails>"
+        return text if longest is None or len(text) <= longest else text[:longest] + "..."
+
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
@@ -77,10 +85,9 @@ class RunReport:
     @property
     def bottleneck(self) -> str | None:
         """The stage whose workers were busiest while the others waited; None if nothing ran."""
-        busiest = max(
-            self.stages, key=lambda name: self.stages[name].busy / self.stages[name].workers
-        )
-        return busiest if self.stages[busiest].busy > 0 else None
+        load = {name: stage.busy / stage.workers for name, stage in self.stages.items()}
+        busiest = max(load, key=load.__getitem__, default=None)
+        return busiest if busiest is not None and load[busiest] > 0 else None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as values that JSON knows; items and errors by their repr."""
@@ -92,8 +99,7 @@ class RunReport:
             "bottleneck": self.bottleneck,
             "stages": {name: asdict(stage) for name, stage in self.stages.items()},
             "failures": [
-                {"stage": f.stage, "item": repr(f.item), "error": repr(f.error)}
-                for f in self.failures
+                {"stage": f.stage, "item": f.shown(), "error": repr(f.error)} for f in self.failures
             ],
         }
 

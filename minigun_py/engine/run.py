@@ -111,8 +111,10 @@ class Run:
         """Open and start everything; an inline run only starts when its outputs are drawn."""
         stages = tuple(self._stages)
         if self._lanes is not None:
-            self._lanes.start()
+            self._lanes.open()
         self._verdict.tell(lambda at: RunStarted(at, self._name, stages))
+        if self._lanes is not None:
+            self._lanes.start()
 
     def begin_in_background(self) -> None:
         """As `begin`, and an inline run gets a thread that draws it to its end."""
@@ -240,9 +242,8 @@ class Run:
         first = self._verdict.errors[0]
         for failed in self._verdict.failures:
             if failed.error is first and not isinstance(self._stages[failed.stage], Producer):
-                item = repr(failed.item)
-                short = item if len(item) <= 100 else item[:100] + "..."
-                return f"pipeline {self._name!r} failed in stage {failed.stage!r} on item {short}"
+                where = f"in stage {failed.stage!r} on item {failed.shown(100)}"
+                return f"pipeline {self._name!r} failed {where}"
             if failed.error is first:
                 return f"pipeline {self._name!r} failed in producer {failed.stage!r}"
         return f"pipeline {self._name!r} failed"

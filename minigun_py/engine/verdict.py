@@ -123,7 +123,5 @@ class Verdict:
 
 
 def _noted(failed: FailedItem) -> Exception:
-    text = repr(failed.item)
-    short = text if len(text) <= 200 else text[:200] + "..."
-    failed.error.add_note(f"in stage {failed.stage!r}, on item {short}, attempt 1")
+    failed.error.add_note(f"in stage {failed.stage!r}, on item {failed.shown(200)}, attempt 1")
     return failed.error

@@ -11,13 +11,16 @@ It decides nothing itself. To its context it is the receiver of leases; see `con
 *Threads*: `run` is called by one thread, which owns the context. `receive` and `answer` are called
 by the context's workers. *Lock order*: the group's lock guards the lease book, the sizer and the
 reorder buffer, and the outbox is fed under it so that order is kept; it is taken before any
-channel's. Callbacks and waits happen without it, but for the wait on its own condition.
+channel's. Callbacks and waits happen without it, but for the wait on its own condition. Where
+order is kept a worker takes the turn before it, and holds it until the items that it waited for
+have their place: whoever waits for the turn wants the same, and a cut ends that wait.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 from minigun_py.clock import Clock, Deadline
@@ -84,6 +87,7 @@ class WorkerGroup:
         self._ledger, self._verdict = ledger, verdict
         self._clock: Clock = verdict.clock
         self._changed = threading.Condition()
+        self._turn = threading.Lock() if segment.head.options.ordered else nullcontext()
         self._book = LeaseBook()
         options = segment.head.options
         self._workers = segment.spec.workers
@@ -114,21 +118,10 @@ class WorkerGroup:
 
     def receive(self) -> Lease:
         """For a worker thread: wait for room downstream, for its turn, and for items."""
-        while True:
-            self._outbox.deliver()
-            self._note_unblocked()
-            with self._changed:
-                while not self._admits():
-                    self._changed.wait()  # ended by an answer, or by `cut`
-            due = self._kernel.due
-            try:
-                deadline = None if due is None else Deadline(due, self._clock)
-                items = self._inbox.receive_many(self._share(), deadline=deadline)
-            except WouldBlock:
-                return self._lend([])
-            except EndOfChannel:
-                return self._last_lease()
-            return self._lend(items)
+        self._outbox.deliver()
+        self._note_unblocked()
+        with self._turn:
+            return self._take()
 
     def receive_nowait(self) -> Lease:
         """For a poll loop: a lease if downstream has room and there is one."""
@@ -136,7 +129,7 @@ class WorkerGroup:
             raise WouldBlock("downstream is full")
         self._note_unblocked()
         with self._changed:
-            again = self._book.lend_again()
+            again = None if self._closing else self._book.lend_again()  # a cut lends nothing
             if again is not None:
                 return again
             if not self._admits():
@@ -193,6 +186,20 @@ class WorkerGroup:
                 self._changed.notify_all()
             if self._outbox and self._blocked_since is None:
                 self._blocked_since = self._clock.now()
+
+    def _take(self) -> Lease:
+        with self._changed:
+            while not self._admits():
+                self._changed.wait()  # ended by an answer, or by `cut`
+        due = self._kernel.due
+        try:
+            deadline = None if due is None else Deadline(due, self._clock)
+            items = self._inbox.receive_many(self._share(), deadline=deadline)
+        except WouldBlock:
+            return self._lend([])
+        except EndOfChannel:
+            return self._last_lease()
+        return self._lend(items)
 
     def _admits(self) -> bool:
         return self._closing or self._reorder is None or self._reorder.admits(self._book.next_place)

@@ -27,7 +27,7 @@ DEFAULT_QUEUE_SIZE: Final = 1000
 
 LATER_OPTIONS: Final = frozenset((
         "routes", "feedback", "key", "queue_bytes", "rate", "retry", "timeout", "dead_letter",
-        "max_failures", "resources", "stream", "stream_outputs", "setup", "teardown",
+        "max_failures", "resources", "ack", "stream", "stream_outputs", "setup", "teardown",
         "max_items_per_worker", "max_rss", "start_method", "fallback",
 ))  # fmt: skip
 """Options of a stage that the design names and this version does not have yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -176,6 +176,24 @@ def test_an_unregistered_callback_is_not_called() -> None:
     assert calls == []
 
 
+def test_a_cancel_in_the_middle_of_a_registration_calls_back_once() -> None:
+    class Meddler(VirtualClock):
+        def __init__(self) -> None:
+            super().__init__()
+            self.meddle: Callable[[], None] = lambda: None
+
+        def now(self) -> float:
+            self.meddle()
+            return super().now()
+
+    clock = Meddler()
+    token = CancelToken(clock).child(timeout=5)
+    calls: list[str] = []
+    clock.meddle = token.cancel  # when `on_cancel`, having registered, looks at the deadline
+    token.on_cancel(lambda: calls.append("called"))
+    assert calls == ["called"]
+
+
 def test_the_same_callback_may_be_registered_twice() -> None:
     token = CancelToken()
     calls: list[str] = []
@@ -224,11 +242,15 @@ def test_a_waiter_is_woken_by_a_cancel_from_above(
     assert waiter.result(LIMIT)
 
 
-def test_a_wait_without_a_limit_ends_with_the_cancel(pool: ThreadPoolExecutor) -> None:
+def test_a_wait_without_a_limit_ends_with_the_cancel() -> None:
     token = CancelToken()
-    waiters = [pool.submit(token.wait) for _ in range(4)]
+    waiters = [threading.Thread(target=token.wait, daemon=True) for _ in range(4)]
+    for waiter in waiters:
+        waiter.start()
     token.cancel()
-    assert all(waiter.result(LIMIT) for waiter in waiters)
+    for waiter in waiters:
+        waiter.join(LIMIT)
+    assert not any(waiter.is_alive() for waiter in waiters)
 
 
 def test_a_wait_gives_up_at_its_own_limit() -> None:

@@ -1,0 +1,15 @@
+"""The contract of contexts, passed by the fork kind."""
+
+from contract.contract import DoorContract, SeamContract
+from minigun_py.contexts.context import Traits
+from minigun_py.placement import ContextKind
+
+TRAITS = Traits(shares_memory=False, survives_crash=True, killable=True)
+
+
+class TestForkSeam(SeamContract):
+    kind, traits = ContextKind.FORK, TRAITS
+
+
+class TestForkDoor(DoorContract):
+    kind, traits = ContextKind.FORK, TRAITS

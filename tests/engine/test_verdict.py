@@ -1,0 +1,203 @@
+"""The verdict applies the policies, cuts the run once, and keeps what is raised at the door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minigun_py.contexts.context import ItemFailure
+from minigun_py.engine.failure import CrashBudget
+from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.verdict import KEPT_FAILURES, Verdict
+from minigun_py.errors import InternalError, RunCancelled, UsageError, WorkerDied
+from minigun_py.events import Event, ItemFailed, Observers, StageEnded, WorkerReplaced
+from minigun_py.primitives.cancel import CancelToken
+from plan.drawing import processor, source
+from support.clock import VirtualClock
+
+
+class Room:
+    """A verdict with all that it speaks to."""
+
+    def __init__(self, policy: str = "fail") -> None:
+        self.clock = VirtualClock()
+        self.token = CancelToken(self.clock)
+        self.ledger = Ledger([source("s"), processor("a")])
+        self.events: list[Event] = []
+        observers = Observers([self.events.append])
+        self.verdict = Verdict(self.token, self.ledger, {"a": policy}, observers, self.clock)
+
+    def fails(self, item: Any, error: Exception) -> None:
+        self.ledger.failed("a")
+        self.verdict.items_failed([ItemFailure("a", 0, item, error)])
+
+
+def test_a_failure_that_is_not_forgiven_cuts_the_run() -> None:
+    room, error = Room(), ValueError("no")
+    room.fails(7, error)
+    assert room.token.reason is error
+    assert room.verdict.errors == (error,)
+
+
+def test_a_failure_is_told_with_stage_and_item() -> None:
+    room, error = Room(), ValueError("no")
+    room.fails("x" * 300, error)
+    (note,) = error.__notes__
+    assert note.startswith("in stage 'a', on item 'xxx")
+    assert "x..., attempt 1" in note
+    assert len(note) < 250
+
+
+def test_an_item_that_cannot_be_shown_hides_no_failure() -> None:
+    class Shy:
+        def __repr__(self) -> str:
+            raise RuntimeError("not me")
+
+    room, error = Room(), ValueError("no")
+    room.fails(Shy(), error)
+    assert room.verdict.errors == (error,)
+    assert "Shy" in error.__notes__[0]
+
+
+def test_a_forgiven_failure_is_skipped_and_the_run_goes_on() -> None:
+    room = Room("skip")
+    room.fails(7, ValueError("no"))
+    page = room.ledger.snapshot()["a"]
+    assert (page.failed, page.skipped) == (0, 1)
+    assert not room.token.cancelled
+    assert room.verdict.errors == ()
+
+
+def test_wrong_use_of_the_library_is_not_forgiven() -> None:
+    room = Room("skip")
+    room.fails(7, UsageError("no"))
+    assert room.token.cancelled
+    assert room.ledger.snapshot()["a"].failed == 1
+
+
+def test_a_stage_without_a_policy_fails() -> None:
+    room = Room()
+    room.verdict.items_failed([ItemFailure("s", 0, None, ValueError())])
+    assert room.token.cancelled
+
+
+def test_every_failure_is_kept_with_its_item() -> None:
+    room, error = Room("skip"), ValueError("no")
+    room.fails(7, error)
+    (failed,) = room.verdict.failures
+    assert (failed.stage, failed.item, failed.error) == ("a", 7, error)
+
+
+def test_only_the_first_thousand_failures_are_kept_and_all_are_counted() -> None:
+    room = Room("skip")
+    for n in range(KEPT_FAILURES + 5):
+        room.fails(n, ValueError())
+    assert [failed.item for failed in room.verdict.failures] == list(range(KEPT_FAILURES))
+    assert room.ledger.snapshot()["a"].skipped == KEPT_FAILURES + 5
+
+
+def test_what_follows_the_first_error_is_not_raised() -> None:
+    room, first = Room(), ValueError("first")
+    room.fails(1, first)
+    room.fails(2, ValueError("second"))
+    assert room.verdict.errors == (first,)
+    assert room.token.reason is first
+
+
+def test_observers_hear_of_every_failure_and_what_became_of_it() -> None:
+    room, error = Room("skip"), ValueError("no")
+    room.clock.advance(5.0)
+    room.fails(7, error)
+    assert room.events == [ItemFailed(5.0, "a", 7, error, "skip")]
+
+
+def test_observers_hear_of_every_stage_that_ended() -> None:
+    room = Room()
+    room.verdict.stages_ended(["s", "a"])
+    assert room.events == [StageEnded(0.0, "s"), StageEnded(0.0, "a")]
+
+
+def test_no_record_is_made_when_nobody_listens() -> None:
+    room = Room()
+    quiet = Verdict(room.token, room.ledger, {}, Observers(), room.clock)
+
+    def make(at: float) -> Event:
+        raise AssertionError("made")
+
+    quiet.tell(make)
+
+
+# --------------------------------------------------------------------------- workers and lanes
+
+
+def test_a_worker_that_died_is_replaced() -> None:
+    room = Room()
+    room.verdict.worker_died("a", WorkerDied("gone", -9))
+    assert room.events == [WorkerReplaced(0.0, "a", -9)]
+    assert not room.token.cancelled
+
+
+def test_workers_that_keep_dying_end_the_run() -> None:
+    room = Room("skip")
+    for _ in range(CrashBudget.DEATHS + 1):
+        room.verdict.worker_died("a", WorkerDied("killed by signal 9", -9))
+    (error,) = room.verdict.errors
+    assert isinstance(error, WorkerDied)
+    assert str(error) == (
+        "more than 5 workers of a died within 60 s; the last one: killed by signal 9"
+    )
+    assert error.status == -9
+
+
+def test_each_stage_has_a_budget_of_its_own() -> None:
+    room = Room()
+    for _ in range(CrashBudget.DEATHS):
+        room.verdict.worker_died("a", WorkerDied("gone"))
+        room.verdict.worker_died("s", WorkerDied("gone"))
+    assert not room.token.cancelled
+
+
+def test_a_lane_that_raised_ends_the_run_with_its_error() -> None:
+    room, error = Room(), OSError("disk")
+    room.verdict.lane_failed("a", error)
+    assert room.verdict.errors == (error,)
+
+
+def test_a_lane_that_was_cancelled_cancels_the_run() -> None:
+    room = Room()
+    room.verdict.lane_failed("a", RunCancelled("enough"))
+    assert room.token.reason == "enough"
+    assert room.verdict.errors == ()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), GeneratorExit()])
+def test_a_lane_that_raised_no_exception_is_told_by_its_type(error: BaseException) -> None:
+    room = Room()
+    room.verdict.lane_failed("a", error)
+    (raised,) = room.verdict.errors
+    assert str(raised) == f"stage 'a' raised {type(error).__name__}"
+
+
+# --------------------------------------------------------------------------- the audit
+
+
+def test_books_that_do_not_balance_are_a_bug_that_is_raised() -> None:
+    room = Room()
+    room.verdict.audit(["a received 3 items, 1 unended", "b is odd"])
+    (error,) = room.verdict.errors
+    assert isinstance(error, InternalError)
+    assert str(error) == ("the books do not balance: a received 3 items, 1 unended; b is odd")
+
+
+def test_books_that_balance_raise_nothing() -> None:
+    room = Room()
+    room.verdict.audit([])
+    assert room.verdict.errors == ()
+
+
+def test_books_that_do_not_balance_come_after_what_ended_the_run() -> None:
+    room, first = Room(), ValueError("first")
+    room.fails(1, first)
+    room.verdict.audit(["a is odd"])
+    assert [type(error) for error in room.verdict.errors] == [ValueError, InternalError]

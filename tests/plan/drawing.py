@@ -1,0 +1,50 @@
+"""Stages and graphs in a few words, for tests of whatever reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from minigun_py.plan.execution_plan import ExecutionPlan, PlanConfig
+from minigun_py.plan.graph import StageGraph
+from minigun_py.plan.options import checked_options
+from minigun_py.plan.segment import Segment
+from minigun_py.plan.stage import Accumulator, Consumer, Processor, Producer, Stage
+
+__all__ = ["batch", "consumer", "plan_of", "processor", "segments_of", "source"]
+
+
+def same(item: Any) -> Any:
+    """What a stage does if nothing else is said."""
+    return item
+
+
+def source(name: str, items: Any = (), **options: Any) -> Producer:
+    """A producer of these items, or with this function."""
+    return Producer(name, checked_options(options, name), "", items)
+
+
+def processor(name: str, function: Callable[..., Any] = same, **options: Any) -> Processor:
+    """A processor."""
+    return Processor(name, checked_options(options, name), "", function)
+
+
+def consumer(name: str, function: Callable[..., Any] = same, **options: Any) -> Consumer:
+    """A consumer."""
+    return Consumer(name, checked_options(options, name), "", function)
+
+
+def batch(name: str, size: int = 2, max_wait: float | None = None, **options: Any) -> Accumulator:
+    """A stage that gathers."""
+    return Accumulator(name, checked_options(options, name), "", size, max_wait)
+
+
+def plan_of(*stages: Stage, config: PlanConfig | None = None) -> ExecutionPlan:
+    """The plan of a pipeline of these stages."""
+    graph = StageGraph(stages)
+    return ExecutionPlan(graph.dag, graph.stages, config).plan()
+
+
+def segments_of(stages: Iterable[Stage], config: PlanConfig | None = None) -> tuple[Segment, ...]:
+    """The segments of that plan."""
+    return plan_of(*stages, config=config).segments

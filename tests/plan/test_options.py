@@ -1,0 +1,156 @@
+"""Options are checked when they are given, and nothing is ever ignored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from minigun_py.errors import UsageError
+from minigun_py.placement import ContextKind
+from minigun_py.plan.options import (
+    LATER_KINDS,
+    LATER_OPTIONS,
+    StageOptions,
+    checked_options,
+    nearest,
+)
+
+
+def refusal(**options: Any) -> str:
+    with pytest.raises(UsageError) as raised:
+        checked_options(options, "stage 'x' (job.py:3)")
+    where, _, message = str(raised.value).partition(": ")
+    assert where == "stage 'x' (job.py:3)"
+    return message
+
+
+def test_who_says_nothing_gets_the_defaults() -> None:
+    assert checked_options({}, "x") == StageOptions(
+        execution=None,
+        workers=None,
+        to=None,
+        from_=(),
+        routing="broadcast",
+        ordered=False,
+        queue_size=1000,
+        chunk=None,
+        on_error="fail",
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "kept"),
+    [
+        ("execution", None, None),
+        ("execution", "inline", ContextKind.INLINE),
+        ("execution", "thread", ContextKind.THREAD),
+        ("execution", "fork", ContextKind.FORK),
+        ("execution", ContextKind.FORK, ContextKind.FORK),
+        ("workers", None, None),
+        ("workers", 1, 1),
+        ("workers", 64, 64),
+        ("workers", "auto", "auto"),
+        ("to", None, None),
+        ("to", "a", ("a",)),
+        ("to", ["a", "b"], ("a", "b")),
+        ("to", ("a", len), ("a", len)),
+        ("to", [], ()),
+        ("to", len, (len,)),
+        ("from_", None, ()),
+        ("from_", "a", ("a",)),
+        ("from_", ["a", "b"], ("a", "b")),
+        ("routing", "broadcast", "broadcast"),
+        ("routing", "round_robin", "round_robin"),
+        ("ordered", True, True),
+        ("ordered", False, False),
+        ("queue_size", 1, 1),
+        ("chunk", None, None),
+        ("chunk", 7, 7),
+        ("on_error", "fail", "fail"),
+        ("on_error", "skip", "skip"),
+    ],
+)
+def test_a_right_value_is_kept(option: str, given: Any, kept: Any) -> None:
+    assert getattr(checked_options({option: given}, "x"), option) == kept
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "message"),
+    [
+        ("execution", "thred", "no execution 'thred'; did you mean 'thread'?"),
+        ("execution", "warp", "no execution 'warp'; there are 'inline', 'thread', 'fork'"),
+        ("execution", 3, "no execution 3; there are 'inline', 'thread', 'fork'"),
+        ("execution", ["fork"], "no execution ['fork']; did you mean 'fork'?"),
+        ("workers", 0, "workers is a whole number from 1 on, not 0"),
+        ("workers", -1, "workers is a whole number from 1 on, not -1"),
+        ("workers", 1.5, "workers is a whole number from 1 on, not 1.5"),
+        ("workers", True, "workers is a whole number from 1 on, not True"),
+        ("workers", "many", "workers is a whole number from 1 on, not 'many'"),
+        ("queue_size", 0, "queue_size is a whole number from 1 on, not 0"),
+        ("queue_size", None, "queue_size is a whole number from 1 on, not None"),
+        ("chunk", 0, "chunk is a whole number from 1 on, not 0"),
+        ("chunk", "all", "chunk is a whole number from 1 on, not 'all'"),
+        ("ordered", 1, "ordered is True or False, not 1"),
+        ("ordered", None, "ordered is True or False, not None"),
+        ("routing", "broadcst", "no routing 'broadcst'; did you mean 'broadcast'?"),
+        ("routing", None, "no routing None; there are 'broadcast', 'round_robin'"),
+        ("on_error", "skp", "no on_error 'skp'; did you mean 'skip'?"),
+        ("on_error", None, "no on_error None; there are 'fail', 'skip'"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_would_be_right(
+    option: str, given: Any, message: str
+) -> None:
+    assert refusal(**{option: given}) == message
+
+
+@pytest.mark.parametrize("option", sorted(LATER_OPTIONS))
+def test_an_option_of_a_later_version_is_refused_by_name(option: str) -> None:
+    assert refusal(**{option: 1}) == (
+        f"option {option!r} is not available in this version of minigun_py"
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(LATER_KINDS))
+def test_a_kind_of_a_later_version_is_refused_by_name(kind: str) -> None:
+    assert refusal(execution=kind) == (
+        f"execution {kind!r} is not available in this version of minigun_py"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("routing", "least_loaded"),
+        ("routing", "partition"),
+        ("routing", len),
+        ("on_error", "dead_letter"),
+        ("on_error", len),
+        ("workers", (1, 4)),
+    ],
+)
+def test_a_value_of_a_later_version_is_refused_as_such(option: str, value: Any) -> None:
+    assert refusal(**{option: value}).endswith("is not available in this version")
+
+
+@pytest.mark.parametrize(
+    ("typo", "meant"),
+    [("worker", "workers"), ("from", "from_"), ("que_size", "queue_size"), ("oder", "ordered")],
+)
+def test_an_unknown_option_is_refused_with_the_nearest(typo: str, meant: str) -> None:
+    message = refusal(**{typo: 1})
+    assert message.startswith(f"there is no option {typo!r}; did you mean ")
+    assert repr(meant) in message
+
+
+def test_no_name_is_both_an_option_and_one_of_a_later_version() -> None:
+    assert not LATER_OPTIONS & set(StageOptions.__dataclass_fields__)
+
+
+def test_the_nearest_of_nothing_is_nothing() -> None:
+    assert nearest("a", []) == ""
+
+
+def test_the_nearest_are_at_most_three() -> None:
+    assert nearest("aaaa", ["aaab", "aaac", "aaad", "aaae"]).count(" or ") == 2
