@@ -13,6 +13,7 @@ import pytest
 
 from contract.crash import crash
 from contract.gate import LIMIT, open_gate
+from contract.needs import Contract, needs
 from minigun_py.contexts import TaskContext, create_context
 from minigun_py.contexts.context import Traits
 from minigun_py.errors import ContextError, NotPicklable, RemoteError, RunCancelled, WorkerDied
@@ -21,7 +22,7 @@ from minigun_py.placement import ContextKind
 __all__ = ["DoorContract"]
 
 
-class DoorContract:
+class DoorContract(Contract):
     """Execute, join and terminate, one function at a time."""
 
     kind: ClassVar[ContextKind]
@@ -127,10 +128,9 @@ class DoorContract:
                 context.join(LIMIT)
             assert ended.value.code == 3
 
+    @needs("survives_crash")
     @pytest.mark.parametrize("status", [-signal.SIGKILL, -signal.SIGSEGV, 0, 7])
     def test_a_crash_is_told_with_its_status(self, context: TaskContext, status: int) -> None:
-        if not self.traits.survives_crash:
-            pytest.skip("a crash of this kind is the crash of the program")
         with pytest.raises(WorkerDied) as died:
             context.execute(crash, status).join(LIMIT)
         assert died.value.status == status
@@ -182,11 +182,10 @@ class DoorContract:
                 context.join(LIMIT)
         assert not context.alive
 
+    @needs("beside_caller")
     def test_a_join_that_is_out_of_time_leaves_the_function_running(
         self, context: TaskContext
     ) -> None:
-        if not self.beside_caller:
-            pytest.skip("execute returns when the function has")
         with open_gate() as gate:
             context.execute(gate.pass_through)
             gate.wait_for(1)
@@ -195,9 +194,8 @@ class DoorContract:
             gate.let_go()
             assert context.join(LIMIT) is None
 
+    @needs("beside_caller")
     def test_a_busy_one_refuses_other_work(self, context: TaskContext) -> None:
-        if not self.beside_caller:
-            pytest.skip("execute returns when the function has")
         with open_gate() as gate:
             context.execute(gate.pass_through)
             with pytest.raises(ContextError, match="'errand' is busy"):
@@ -205,9 +203,8 @@ class DoorContract:
             gate.let_go()
             context.join(LIMIT)
 
+    @needs("beside_caller")
     def test_the_join_of_a_terminated_one_raises_run_cancelled(self, context: TaskContext) -> None:
-        if not self.beside_caller:
-            pytest.skip("execute returns when the function has")
         with open_gate() as gate:
             context.execute(gate.pass_through)
             gate.wait_for(1)
@@ -219,11 +216,10 @@ class DoorContract:
                 gate.let_go()
             assert context.execute(int, "5").join(LIMIT) == 5
 
+    @needs("beside_caller")
     def test_a_terminated_function_runs_on_only_where_it_cannot_be_killed(
         self, context: TaskContext
     ) -> None:
-        if not self.beside_caller:
-            pytest.skip("execute returns when the function has")
         with open_gate() as gate, open_gate() as beyond:
             context.execute(lambda: (gate.pass_through(), beyond.pass_through()))
             gate.wait_for(1)

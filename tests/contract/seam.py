@@ -13,6 +13,7 @@ import pytest
 
 from contract.gate import LIMIT, Gate, open_gate
 from contract.kernels import ChainKernel, HoldingKernel, Leases
+from contract.needs import Contract, needs
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
 from minigun_py.contexts.context import Died, Done, ExecutionContext, Kernel, Traits
@@ -22,7 +23,7 @@ from minigun_py.placement import ContextKind
 __all__ = ["SeamContract"]
 
 
-class SeamContract:
+class SeamContract(Contract):
     """Open, serve, close and kill, as a worker group uses them."""
 
     kind: ClassVar[ContextKind]
@@ -246,9 +247,8 @@ class SeamContract:
 
     # ------------------------------------------------------------- deaths
 
+    @needs("survives_crash")
     def test_a_death_blames_the_running_item_and_no_other(self) -> None:
-        if not self.traits.survives_crash:
-            pytest.skip("a crash of this kind is the crash of the program")
         leases = Leases([1, 2, 0, 4], [5, 6])
         self._serve(ChainKernel(die=_die_at_zero), leases, workers=1)
         (died,) = [answer for answer in leases.answers if isinstance(answer, Died)]
@@ -257,18 +257,16 @@ class SeamContract:
         assert died.error.status == -signal.SIGKILL
         assert sorted(leases.outputs) == [1, 2, 4, 5, 6]
 
+    @needs("survives_crash")
     def test_a_death_is_told_once(self) -> None:
-        if not self.traits.survives_crash:
-            pytest.skip("a crash of this kind is the crash of the program")
         leases = Leases([0, 1], [2, 3], [4, 5])
         self._serve(ChainKernel(die=_die_at_zero), leases, workers=1)
         told = [a for a in leases.answers if not isinstance(a, Done) and _death_of(a) is not None]
         assert len(told) == 1
 
+    @needs("survives_crash")
     @pytest.mark.parametrize("moment", ["item is rebuilt", "result is pickled"])
     def test_a_death_while_an_item_crosses_blames_that_item(self, moment: str) -> None:
-        if not self.traits.survives_crash:
-            pytest.skip("a crash of this kind is the crash of the program")
         function = _same if moment == "item is rebuilt" else _deadly_result_for_two
         item = DeadlyToRebuild(os.getpid()) if moment == "item is rebuilt" else 2
         leases = Leases([1, item, 3])
