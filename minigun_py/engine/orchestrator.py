@@ -70,15 +70,22 @@ class Orchestrator:
         self._build_lanes(self._open_contexts())
 
     def start(self) -> None:
-        """Start every lane."""
+        """Start every lane. On an error everything is closed again."""
         self._forget = self._token.on_cancel(self._cut)
         self._running = len(self._lanes)
-        for lane in self._lanes:
-            thread = threading.Thread(
-                target=self._run_lane, args=(lane,), name=f"minigun-{lane.name}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+        try:
+            for lane in self._lanes:
+                thread = threading.Thread(
+                    target=self._run_lane, args=(lane,), name=f"minigun-{lane.name}", daemon=True
+                )
+                thread.start()
+                self._threads.append(thread)
+        except BaseException as error:  # the system grants no more threads
+            self._token.cancel(error)
+            for lane in self._lanes[len(self._threads) :]:
+                self._run_lane(lane)  # it finds its channels cut, and closes everything
+            self.wait()
+            raise
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every lane has ended, or `timeout` seconds. True if they have."""

@@ -263,13 +263,12 @@ def test_a_failure_in_a_stage_ends_the_source() -> None:
 
 def test_a_lane_that_drains_draws_no_more_and_ends_the_stream_well() -> None:
     def numbers() -> Iterator[int]:
-        yield 1
         stand.lane.drain()
-        yield 2
+        yield 1
         raise AssertionError("drawn")
 
     stand = Stand(numbers)
-    assert stand.run() in ([1], [1, 2])
+    assert stand.run() == [1]
     assert stand.verdict.errors == ()
 
 

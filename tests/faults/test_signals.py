@@ -106,6 +106,36 @@ def test_a_second_ctrl_c_ends_at_once_what_is_stuck(kind: str) -> None:
         assert program.survivors(SOON) == []
 
 
+@pytest.mark.xfail(strict=True, reason="Ctrl-C is caught only while the run is waited for")
+@pytest.mark.parametrize("moment", ["start", "drain"])
+@pytest.mark.parametrize("kind", ["thread", "fork"])
+def test_ctrl_c_at_an_odd_moment_ends_the_run_all_the_same(kind: str, moment: str) -> None:
+    script = """
+        from minigun_py.engine.orchestrator import Orchestrator
+        step = Orchestrator.MOMENT
+        def interrupted(lanes):
+            step(lanes)
+            Orchestrator.MOMENT = step
+            os.kill(os.getpid(), signal.SIGINT)
+        Orchestrator.MOMENT = interrupted
+        pipe = Pipeline("odd", execution="KIND")
+        pipe.source(itertools.count())
+        parent = os.getpid()
+        @pipe.processor
+        def work(number):
+            if number == 5 and "MOMENT" == "drain":
+                os.kill(parent, signal.SIGINT)
+                threading.Event().wait()
+        try:
+            pipe.run()
+        except KeyboardInterrupt as interrupt:
+            say(hasattr(interrupt, "report"), *(t.name for t in threading.enumerate()[1:]))
+    """
+    with start(script.replace("MOMENT", moment).replace("KIND", kind)) as program:
+        told = program.hear()
+        assert told == "True" or (kind == "thread" and told == "True minigun-work")
+
+
 @pytest.mark.parametrize("work", WORKS)
 def test_no_worker_outlives_a_program_that_is_killed(work: str) -> None:
     with start(ENDLESS.replace("WORK", WORKS[work].strip())) as program:
