@@ -168,17 +168,13 @@ class Pipeline:
             KeyboardInterrupt: Ctrl-C, after what was in flight has ended.
             UsageError: The pipeline cannot run. Nothing was started.
         """
-        run = self._prepared(items, options, outputs=False)
-        run.begin()
-        return run.complete()
+        return self._prepared(items, options, outputs=False).complete()
 
     go_brrr = run
 
     def collect(self, items: Iterable[Any] | None = None, **options: Any) -> list[Any]:
         """Run to the end; the outputs of the end stages, in the order in which they came."""
-        run = self._prepared(items, options, outputs=True)
-        run.begin()
-        return run.collect()
+        return self._prepared(items, options, outputs=True).collect()
 
     def stream(self, items: Iterable[Any] | None = None, **options: Any) -> Stream:
         """Run, and iterate over the outputs while it runs. Leaving the loop ends the run."""

@@ -18,7 +18,7 @@ class WakeUp:
     """A pipe that ends a poll. One byte at most is in it."""
 
     def __enter__(self) -> Self:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may come in between
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
@@ -33,6 +33,11 @@ class WakeUp:
 
     def fileno(self) -> int:
         return self._reader
+
+    @property
+    def descriptor_to_write(self) -> int:
+        """For what can only write a byte: the C half of a signal handler."""
+        return self._writer
 
     def set(self) -> None:
         """End the poll, now or the next one. From any thread."""

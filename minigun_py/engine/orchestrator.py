@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigun_py.clock import Deadline
@@ -61,6 +61,7 @@ class Orchestrator:
         self._threads: list[threading.Thread] = []
         self._running = 0
         self.abandoned = False
+        self._tell_end: Callable[[], None] = _nobody
         self._ended = threading.Event()
         self._ends: list[Receiver[Any]] = []
         self.outlet: Receiver[Any] | None = None
@@ -99,6 +100,10 @@ class Orchestrator:
                 thread.join()  # the lane has ended; the thread is on its last line
         self._forget()
         return True
+
+    def on_end(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called when every lane has ended, if they have not yet."""
+        self._tell_end = tell
 
     def remaining(self) -> float | None:
         """Seconds until something is due that `look` has to see; None while nothing is."""
@@ -209,7 +214,11 @@ class Orchestrator:
                 self._running -= 1
                 last = not self._running
             if last:
-                self._ended.set()
+                self._end()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._tell_end()
 
     def _cut(self) -> None:
         """The token was cancelled: abort every channel."""
@@ -234,7 +243,11 @@ class Orchestrator:
                 stack = "".join(traceback.format_stack(frame))
                 text = f"{thread.name} did not end and is left behind; it is in\n{stack}"
                 warnings.warn(text, ResourceWarning, stacklevel=2)
-        self._ended.set()
+        self._end()
+
+
+def _nobody() -> None:
+    """Nobody has asked to be told."""
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:

@@ -7,12 +7,14 @@ becomes what the caller sees: a report, or one exception that carries it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
 from minigun_py.engine.depth_first import DepthFirstRun
+from minigun_py.engine.interrupts import Interrupts
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.orchestrator import Orchestrator
 from minigun_py.engine.report import RunReport, StageReport
@@ -29,6 +31,7 @@ from minigun_py.events import Observer, Observers, RunEnded, RunStarted
 from minigun_py.plan.execution_plan import ExecutionPlan
 from minigun_py.plan.stage import Producer
 from minigun_py.primitives.cancel import CancelToken
+from minigun_py.primitives.channel import Receiver
 
 __all__ = ["Run", "RunSettings"]
 
@@ -133,18 +136,13 @@ class Run:
             self._token.cancel(error.reason)
 
     def complete(self) -> RunReport:
-        """Run to the end, whatever comes out. The first Ctrl-C drains, the second kills."""
-        if self._inline is not None:
-            self._until_end(self._exhaust)
-        else:
-            self._until_end(self._lanes_wait)
-        return self.conclude()
+        """Begin, and run to the end whatever comes out. First Ctrl-C drains, second kills."""
+        return self._to_end(None)
 
     def collect(self) -> list[Any]:
-        """Run to the end, and keep what comes out. Ctrl-C as in `complete`."""
+        """Begin, run to the end, and keep what comes out. Ctrl-C as in `complete`."""
         collected: list[Any] = []
-        self._until_end(lambda: collected.extend(self.outputs()))
-        self.conclude()
+        self._to_end(collected)
         return collected
 
     def end_early(self, reason: str) -> RunReport:
@@ -168,33 +166,47 @@ class Run:
 
     # ------------------------------------------------------------- inside
 
-    def _until_end(self, work: Callable[[], object]) -> None:
-        """Do `work` in the caller's thread, again after each Ctrl-C until the run has ended."""
-        while True:
-            try:
-                work()
-            except KeyboardInterrupt:
-                if self._inline is not None:  # it came in the middle of an item, which is lost
-                    self._interrupted, self._whole = True, False
-                    return
-                self._interrupt()
-            else:
-                return
+    def _to_end(self, collected: list[Any] | None) -> RunReport:
+        if self._lanes is not None:
+            with Interrupts() as interrupts:
+                self.begin()
+                self._watch(self._lanes, interrupts, collected)
+                return self.conclude()
+        self.begin()
+        try:
+            for output in self.outputs():
+                if collected is not None:
+                    collected.append(output)
+        except KeyboardInterrupt:  # in the middle of an item, which is lost
+            self._interrupted, self._whole = True, False
+        return self.conclude()
 
-    def _interrupt(self) -> None:
-        assert self._lanes is not None
+    def _watch(
+        self, lanes: Orchestrator, interrupts: Interrupts, collected: list[Any] | None
+    ) -> None:
+        """Wait for the lanes, take their outputs, and see to what is due meanwhile."""
+        lanes.on_end(interrupts.ring)
+        if lanes.outlet is not None:
+            lanes.outlet.on_ready(interrupts.ring)
+        while True:
+            running = lanes.running  # looked at first: what came before the end is taken after it
+            if lanes.outlet is not None and collected is not None:
+                _take_all(lanes.outlet, collected)
+            if not running:
+                return
+            for _ in range(interrupts.wait(lanes.remaining())):
+                self._interrupt(lanes)
+            lanes.look()
+
+    def _interrupt(self, lanes: Orchestrator) -> None:
         if self._interrupted:
-            self._lanes.kill("interrupted twice")
+            lanes.kill("interrupted twice")
         self._interrupted = True
-        self._lanes.drain()
+        lanes.drain()
 
     def _exhaust(self) -> None:
         for _ in self.outputs():
             pass
-
-    def _lanes_wait(self) -> None:
-        assert self._lanes is not None
-        self._lanes.wait()
 
     def _received(self) -> Iterator[Any]:
         assert self._lanes is not None
@@ -258,3 +270,10 @@ class Run:
             failures=self._verdict.failures,
             outputs=sum(books[name].emitted for name in self._ends),
         )
+
+
+def _take_all(outlet: Receiver[Any], collected: list[Any]) -> None:
+    """Move what waits in the outlet, without waiting for more."""
+    with suppress(WouldBlock, EndOfChannel, ChannelAborted):
+        while True:
+            collected += outlet.receive_many_nowait(OUTPUTS_AT_ONCE)

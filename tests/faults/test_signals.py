@@ -106,7 +106,6 @@ def test_a_second_ctrl_c_ends_at_once_what_is_stuck(kind: str) -> None:
         assert program.survivors(SOON) == []
 
 
-@pytest.mark.xfail(strict=True, reason="Ctrl-C is caught only while the run is waited for")
 @pytest.mark.parametrize("moment", ["start", "drain"])
 @pytest.mark.parametrize("kind", ["thread", "fork"])
 def test_ctrl_c_at_an_odd_moment_ends_the_run_all_the_same(kind: str, moment: str) -> None:
