@@ -53,6 +53,9 @@ __all__ = ["ForkContext"]
 WINDOW: Final = 2
 """Leases at one worker: the one that runs and the next. A busy parent can be 5 ms late."""
 
+LONG_LEASE_SECONDS: Final = 0.05
+"""A worker whose last lease took longer has no second one waiting: others may be idle sooner."""
+
 SERVER_EXIT_SECONDS: Final = 2.0
 """How long the fork server may take to kill what is left of its workers, and end."""
 
@@ -172,7 +175,7 @@ class _ServeLoop:
             for worker in tuple(self._workers.values()):
                 if self._ended:
                     return
-                if len(worker.leases) == held and not worker.gone:
+                if len(worker.leases) == held < worker.window and not worker.gone:
                     try:
                         lease = self._leases.receive_nowait()
                     except WouldBlock:
@@ -230,10 +233,12 @@ class _ServeLoop:
         worker.answered = True
         if frame.kind is not FrameKind.UNREADABLE:
             try:
-                self._answer(Done(lease, self._load(frame, lease)))
+                harvest = self._load(frame, lease)
             except _Unreadable:
                 pass
             else:
+                worker.window = WINDOW if harvest.seconds < LONG_LEASE_SECONDS else 1
+                self._answer(Done(lease, harvest))
                 return
         self._send(worker, lease, one_by_one=True)
 
@@ -311,6 +316,7 @@ class _Worker:
         self.events = select.POLLIN
         self.gone = False
         self.answered = False
+        self.window = 1
 
     def close(self) -> None:
         """Let it end: it sees the end of its frames."""

@@ -99,7 +99,8 @@ class ForkServer:
     def kill_all(self) -> None:
         """Kill the fork server, and with it every worker. From any thread."""
         if not self._ended:
-            os.kill(self._pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
 
     def receive(self) -> tuple[list[Spawned | Exited], bool]:
         """What it has told since the last call, and whether it is still there."""
@@ -125,8 +126,8 @@ class ForkServer:
             self._socket.shutdown(socket.SHUT_WR)
             if not self._has_ended(deadline):
                 self.kill_all()
+        self._ended = True  # first: once it is reaped, its number may be somebody else's
         os.waitpid(self._pid, 0)
-        self._ended = True
 
     def _has_ended(self, deadline: Deadline) -> bool:
         """Wait for the other end to close, which is the last that a process does."""

@@ -15,7 +15,7 @@ from typing import Any, Self
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
 from minigun_py.contexts import registry
 from minigun_py.contexts.task import TaskContext
-from minigun_py.errors import ContextError, UsageError
+from minigun_py.errors import ContextError, RunCancelled, UsageError
 from minigun_py.placement import ContextKind
 
 __all__ = ["ContextPool"]
@@ -117,6 +117,8 @@ class ContextPool:
             try:
                 if context.executed:
                     results.append(context.join(deadline.remaining()))
+            except RunCancelled:
+                pass  # somebody terminated it: there is no result to wait for
             except Exception as error:
                 if isinstance(error, TimeoutError) and context.alive:
                     raise

@@ -205,8 +205,11 @@ class Run:
         lanes.drain()
 
     def _exhaust(self) -> None:
-        for _ in self.outputs():
-            pass
+        try:
+            for _ in self.outputs():
+                pass
+        except BaseException as error:  # nobody is there to raise it to, until the wait
+            self._verdict.lane_failed(self._name, error)
 
     def _received(self) -> Iterator[Any]:
         assert self._lanes is not None

@@ -49,7 +49,7 @@ def _with(segment: Segment, stage: Stage) -> str:
 def _where(spec: ContextSpec, all_inline: bool) -> str:
     if spec.kind is ContextKind.INLINE:
         return "in your program, one item at a time" + (
-            "" if all_inline else ", on a thread that serves this stage alone"
+            "" if all_inline else ", on a thread of its own"
         )
     if traits_of(spec.kind).shares_memory:
         return f"in your program, {_items(spec.workers)} at once, each on a thread"

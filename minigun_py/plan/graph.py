@@ -8,6 +8,7 @@ branch of a fan-out joins what comes after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from minigun_py.dag import CycleFound, Dag
@@ -58,6 +59,9 @@ class StageGraph:
         entries = [t for name in producers for t in self.dag.successors(name)]
         if not producers:
             entries = list(self.dag.sources())
+        else:  # how the items are dealt out is a matter of the pipeline, not of who gives them
+            routing = self.stages[producers[0]].options.routing
+            source = replace(source, options=replace(source.options, routing=routing))
         stages: dict[str, Stage] = {source.name: source}
         stages |= {n: stage for n, stage in self.stages.items() if n not in producers}
         edges = [(source.name, entry) for entry in entries]

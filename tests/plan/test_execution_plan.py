@@ -157,7 +157,7 @@ def test_a_newcomer_reads_where_everything_runs_and_why() -> None:
         plan.explain()
         == """\
 numbers: makes the items
-  where  in your program, one item at a time, on a thread that serves this stage alone
+  where  in your program, one item at a time, on a thread of its own
   why    a producer begins in the caller's process
   sends  to double by a function call
 
@@ -172,7 +172,7 @@ square: turns each item into others
   sends  to tens through a queue of 1000, each item pickled once
 
 tens: gathers items into lists
-  where  in your program, one item at a time, on a thread that serves this stage alone
+  where  in your program, one item at a time, on a thread of its own
   why    it keeps items between calls, so it has one lane here
   sends  to store through a queue of 50, in memory
 
