@@ -50,6 +50,10 @@ class Source:
         self.ended = harvest.counts[0].emitted < count
         return harvest
 
+    def rest(self) -> Harvest:
+        """What a draw that was cut had done by then; nothing after one that was whole."""
+        return self._kernel.harvest(0)
+
     def close(self) -> None:
         """Let a generator run its ``finally`` now, in the thread that has drawn from it."""
         close = getattr(self._items, "close", None)
@@ -128,8 +132,12 @@ class SourceLane:
                 harvest = self._source.draw(sizer.limit)
                 self._note_blocked(harvest)
                 sizer.measured(sizer.limit, harvest.seconds)
-                self._ledger.harvested(self._stages, harvest)
-                if harvest.failures:
-                    self._verdict.items_failed(harvest.failures)
+                self._settle(harvest)
         finally:
+            self._settle(self._source.rest())
             self._source.close()
+
+    def _settle(self, harvest: Harvest) -> None:
+        self._ledger.harvested(self._stages, harvest)
+        if harvest.failures:
+            self._verdict.items_failed(harvest.failures)
