@@ -18,6 +18,7 @@ from faults.session import start
 from minigun_py.clock import Deadline
 from minigun_py.contexts.fork_server import Exited, ForkServer, RunWorker, Spawned
 from minigun_py.errors import ContextError
+from support.processes import open_process
 
 LIMIT = 20.0
 SOON = 2.0  # seconds
@@ -66,7 +67,7 @@ def serving(run_worker: RunWorker) -> Iterator[Server]:
 
 @contextmanager
 def watched(pid: int) -> Iterator[int]:
-    watch = os.pidfd_open(pid)
+    watch = open_process(pid)
     try:
         yield watch
     finally:

@@ -14,6 +14,7 @@ from pathlib import Path
 from textwrap import dedent
 
 from contract.gate import LIMIT
+from support.processes import open_process
 
 __all__ = ["Program", "start"]
 
@@ -60,7 +61,7 @@ class Program:
     def watch(self) -> list[int]:
         """Watch the other processes of its session. Their numbers."""
         others = [pid for pid in self._members() if pid != self._process.pid]
-        self._watched |= {pid: os.pidfd_open(pid) for pid in others}
+        self._watched |= {pid: open_process(pid) for pid in others}
         return others
 
     def survivors(self, within: float) -> list[int]:

@@ -16,6 +16,7 @@ from contract.crash import crash
 from contract.gate import LIMIT
 from minigun_py import Pipeline, PipelineFailed
 from minigun_py.errors import ContextError, WorkerDied
+from support.processes import open_process
 
 MANY = 100_000
 SOON = 2.0  # seconds
@@ -207,7 +208,7 @@ def test_a_fork_server_that_is_killed_ends_the_run_with_an_error(pipe: Pipeline,
 
 def end_process(pid: int) -> None:
     """Kill a process and wait until it has ended."""
-    watch = os.pidfd_open(pid)
+    watch = open_process(pid)
     try:
         os.kill(pid, signal.SIGKILL)
         assert select.select([watch], [], [], LIMIT)[0]
