@@ -27,6 +27,7 @@ from minigun_py import (
     UsageError,
     WorkerDied,
 )
+from minigun_py.engine.shutdown import PATIENCE, Phase
 from minigun_py.engine.worker_group import WorkerGroup
 from minigun_py.events import Event, ItemFailed, RunEnded, RunStarted, StageEnded
 from minigun_py.pipeline import LATER_DEFAULTS, LATER_METHODS, LATER_RUN_OPTIONS
@@ -1241,3 +1242,22 @@ def test_a_plan_is_made_without_starting_anything() -> None:
     assert called == []
     assert (plan.context_for("stage_0").value, plan.workers_for("stage_0")) == ("fork", 2)
     assert pipe.plan(execution="inline").all_inline
+
+
+def test_a_drain_that_takes_too_long_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PATIENCE, Phase.DRAINING, 0.0)
+    begun, going = threading.Event(), threading.Event()
+
+    def slow(number: int) -> int:
+        begun.set()
+        going.wait(MOMENT)
+        return number
+
+    run = fed([1], slow, execution="thread").start(timeout=1000)
+    assert begun.wait(MOMENT)
+    run.drain()
+    with pytest.raises(TimeoutError):
+        run.wait(0.0)  # sees to what is due: the drain has had its time
+    going.set()
+    with pytest.raises(RunCancelled, match="did not end in time"):
+        run.wait(MOMENT)

@@ -38,6 +38,7 @@ from minigun_py.contexts.context import (
 )
 from minigun_py.contexts.fork_server import Exited, ForkServer, Spawned
 from minigun_py.contexts.fork_worker import RunningItems, work
+from minigun_py.contexts.readable import wait_readable
 from minigun_py.contexts.wake_up import WakeUp
 from minigun_py.contexts.wire import (
     Frame,
@@ -111,7 +112,7 @@ class ForkContext:
         self._server = None
 
     def _wait_for_exits(self, server: ForkServer, deadline: Deadline) -> None:
-        while self._workers and select.select([server], [], [], deadline.remaining())[0]:
+        while self._workers and wait_readable(server, deadline.remaining()):
             told, open_ = server.receive()
             for message in told:
                 if isinstance(message, Spawned):

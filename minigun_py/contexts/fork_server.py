@@ -39,6 +39,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from minigun_py.clock import Deadline
+from minigun_py.contexts.readable import wait_readable
 from minigun_py.errors import ContextError
 
 __all__ = ["Exited", "ForkServer", "Spawned"]
@@ -132,7 +133,7 @@ class ForkServer:
     def _has_ended(self, deadline: Deadline) -> bool:
         """Wait for the other end to close, which is the last that a process does."""
         while True:
-            if not select.select([self._socket], [], [], deadline.remaining())[0]:
+            if not wait_readable(self._socket, deadline.remaining()):
                 return False
             told, open_ = self.receive()
             for message in told:

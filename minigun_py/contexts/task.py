@@ -75,12 +75,20 @@ class TaskContext:
                 raise ContextError(f"context {self.name!r} is {self._state.value}; join it first")
             self._state, self._context = State.BUSY, context
             self._ended.clear()
-        context.open(_CallKernel(function, args, kwargs), 1)
+        try:
+            context.open(_CallKernel(function, args, kwargs), 1)
+            if self.kind is not ContextKind.INLINE:
+                name = f"minigun-{self.name}"
+                serving = threading.Thread(target=self._serve, args=(context,), name=name)
+                serving.daemon = True
+                serving.start()
+        except BaseException:  # the system grants no more processes or threads
+            context.close(Deadline.after(0.0))
+            with self._lock:
+                self._state, self._context = State.IDLE, None
+            raise
         if self.kind is ContextKind.INLINE:
             self._serve(context)
-        else:
-            name = f"minigun-{self.name}"
-            threading.Thread(target=self._serve, args=(context,), name=name, daemon=True).start()
         return self
 
     def join(self, timeout: float | None = None) -> Any:

@@ -11,12 +11,12 @@ stays in force. The earlier state is restored at the end.
 
 from __future__ import annotations
 
-import select
 import signal
 import threading
 from types import FrameType
 from typing import Self
 
+from minigun_py.contexts.readable import wait_readable
 from minigun_py.contexts.wake_up import WakeUp
 
 __all__ = ["Interrupts"]
@@ -52,7 +52,7 @@ class Interrupts:
 
     def wait(self, timeout: float | None) -> int:
         """Wait for a ring, Ctrl-C, or `timeout` seconds. How many Ctrl-C came since the last."""
-        select.select([self._wake], [], [], timeout)
+        wait_readable(self._wake, timeout)
         self._wake.clear()
         new, self._told = self._came - self._told, self._came
         return new

@@ -26,6 +26,7 @@ from minigun_py.contexts.context import ExecutionContext, Kernel
 from minigun_py.engine.dispatch import Broadcast, dispatch_for
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.kernels import kernel_for
+from minigun_py.engine.lane import Lane
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Exitway, Outbox
 from minigun_py.engine.shutdown import Phase, Shutdown
@@ -57,7 +58,7 @@ class Orchestrator:
         self._wanted = outputs_wanted
         self._lock = threading.Lock()  # guards the phase and the lanes that run
         self._shutdown = Shutdown(self._clock)
-        self._lanes: list[WorkerGroup | SourceLane] = []
+        self._lanes: list[Lane] = []
         self._threads: list[threading.Thread] = []
         self._running = 0
         self.abandoned = False
@@ -126,8 +127,7 @@ class Orchestrator:
         """Stop producing; what is in flight ends."""
         if self._enter(Phase.DRAINING):
             for lane in self._lanes:
-                if isinstance(lane, SourceLane):
-                    lane.drain()
+                lane.drain()
 
     def kill(self, why: str) -> None:
         """Cut the run now and end by force what can be."""
@@ -175,7 +175,7 @@ class Orchestrator:
         for number, segment in enumerate(self._segments):
             kernel, context = opened[number]
             exits = self._exits(segment, doors, outlet)
-            lane: WorkerGroup | SourceLane
+            lane: Lane
             if context is None:
                 assert isinstance(kernel, SegmentKernel)
                 lane = SourceLane(segment, kernel, exits, self._ledger, self._verdict)
@@ -206,7 +206,7 @@ class Orchestrator:
                 exits.append(Exitway(Broadcast(1), [outlet.clone()]))
         return exits
 
-    def _run_lane(self, lane: WorkerGroup | SourceLane) -> None:
+    def _run_lane(self, lane: Lane) -> None:
         try:
             lane.run()
         finally:

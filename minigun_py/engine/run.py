@@ -249,9 +249,10 @@ class Run:
             return PipelineFailed(self._headline(), errors)
         if not self._was_cut:  # a deadline that passes after the end changes nothing
             return None
-        if self._token.cancelled or self._settings.timeout is None:
-            return RunCancelled(self._token.reason)
-        return RunTimedOut(self._settings.timeout)
+        timeout = self._settings.timeout
+        if timeout is not None and self._cut.remaining() == 0 and not self._token.cancelled:
+            return RunTimedOut(timeout)
+        return RunCancelled(self._cut.reason)
 
     def _headline(self) -> str:
         first = self._verdict.errors[0]

@@ -21,7 +21,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Any
 
 from minigun_py.clock import Clock, Deadline
 from minigun_py.contexts.context import (
@@ -45,27 +45,13 @@ from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.channel import Receiver
 
-__all__ = ["Lane", "WorkerGroup"]
+__all__ = ["WorkerGroup"]
 
 OPEN_PLACES = 4
 """Leases per worker that may be begun while an earlier one is not answered, to keep order."""
 
 EXIT_SECONDS = 5.0
 """How long idle workers may take to end by themselves when their leases have ended."""
-
-
-class Lane(Protocol):
-    """What the orchestrator runs on a thread: a worker group, or a source."""
-
-    name: str
-
-    def run(self) -> None:
-        """Work until the stream ends or is cut. Raises nothing that concerns an item."""
-        ...
-
-    def kill(self, why: str) -> None:
-        """End what can be ended by force."""
-        ...
 
 
 class WorkerGroup:
@@ -82,7 +68,7 @@ class WorkerGroup:
         verdict: Verdict,
     ) -> None:
         self.name = segment.head.name
-        self._segment, self._kernel, self._context = segment, kernel, context
+        self._kernel, self._context = kernel, context
         self._inbox, self._outbox = inbox, outbox
         self._ledger, self._verdict = ledger, verdict
         self._clock: Clock = verdict.clock
@@ -111,6 +97,9 @@ class WorkerGroup:
             self._verdict.lane_failed(self.name, error)
         finally:
             self._end(patience)
+
+    def drain(self) -> None:
+        """Nothing: it ends when those before it have ended."""
 
     def kill(self, why: str) -> None:
         """End the workers by force, where the context can."""

@@ -214,3 +214,23 @@ def end_process(pid: int) -> None:
         assert select.select([watch], [], [], LIMIT)[0]
     finally:
         os.close(watch)
+
+
+def test_an_item_does_not_wait_behind_a_long_one_while_a_worker_is_idle() -> None:
+    read, write = os.pipe()
+
+    def work(number: int) -> int:
+        if number == 0:  # lasts until the last item is done, which another worker has to do
+            assert select.select([read], [], [], LIMIT)[0]
+        if number == 3:
+            os.write(write, b"!")
+        return number
+
+    pipe = Pipeline()
+    pipe.source(range(4))
+    pipe.processor(work, execution="fork", workers=2, chunk=1)
+    try:
+        assert sorted(pipe.collect()) == [0, 1, 2, 3]
+    finally:
+        os.close(read)
+        os.close(write)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import itertools
 import logging
+import os
+import resource
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import StringIO
 from types import ModuleType
 
@@ -103,3 +105,16 @@ def busy_threads() -> Iterator[None]:
         stop.set()
         for thread in threads:
             thread.join(LIMIT)
+
+
+def test_a_program_with_thousands_of_open_files_can_run(kind: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    try:
+        with ExitStack() as files:
+            while files.enter_context(open(os.devnull, encoding="utf-8")).fileno() < 1100:
+                pass
+            assert len(squares(kind, 100).collect()) == 100
+            assert squares(kind, 100).run().ok
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
