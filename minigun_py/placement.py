@@ -139,7 +139,7 @@ _UNITS: Final = {"": 1, "B": 1} | {
 }
 
 
-def Memory(amount: int | str) -> ResourceHint:  # noqa: N802 - reads as the constants beside it
+def Memory(amount: int | str) -> ResourceHint:
     """Each worker needs so much memory: bytes, or text such as "2GiB" or "500 MB"."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(amount))
     unit = _UNITS.get(found[2].upper().removesuffix("B") + "B" * bool(found[2])) if found else None
@@ -148,8 +148,8 @@ def Memory(amount: int | str) -> ResourceHint:  # noqa: N802 - reads as the cons
     return ResourceHint("Memory", int(float(found[1]) * unit))
 
 
-def GPU(count: int = 1) -> ResourceHint:  # noqa: N802 - reads as the constants beside it
+def GPU(count: int = 1) -> ResourceHint:
     """Each worker needs so many GPUs to itself."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:  # type: ignore[redundant-expr]
         raise UsageError(f"GPU is a whole number of devices from 1 on, not {count!r}")
     return ResourceHint("GPU", count)

@@ -1,7 +1,7 @@
 """The one seam between what shall run and where it runs, and the words spoken across it.
 
 A worker group (floor 3) opens a context with a kernel and lets it `serve` a stream of leases.
-Every lease is answered exactly once::
+Every lease is answered exactly once (and a worker that cannot go on is told of, as `Broken`)::
 
     worker group                      context                        worker
         │  leases.receive()  <──────────  serve()
@@ -30,10 +30,15 @@ from typing import Any, Protocol
 
 from minigun_py.clock import Deadline
 from minigun_py.errors import WorkerDied
+from minigun_py.placement import ContextSpec
+from minigun_py.primitives.cancel import CancelToken
 
 __all__ = [
     "Answer",
+    "BoundCoroutines",
     "BoundKernel",
+    "Broken",
+    "Control",
     "Died",
     "Done",
     "ExecutionContext",
@@ -42,10 +47,15 @@ __all__ = [
     "Kernel",
     "Lease",
     "LeaseReceiver",
+    "Post",
     "Returned",
     "StageCounts",
     "Traits",
 ]
+
+
+def _nobody_listens() -> None:
+    """There is no run that could drain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,15 @@ class Traits:
 
     killable: bool
     """A running item can be stopped by force."""
+
+    inherits_code: bool = True
+    """A worker has the stages as they are; else they are sent to it, pickled by value."""
+
+    runs_coroutines: bool = False
+    """Stages are coroutine functions, and a worker is a task on a shared event loop."""
+
+    one_lease_each: bool = False
+    """A worker runs one lease and ends."""
 
 
 @dataclass(slots=True)
@@ -103,8 +122,32 @@ class Harvest:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A worker's line to its run, for `current()`."""
+
+    cancel: CancelToken = field(default_factory=CancelToken)
+    drain: Callable[[], None] = _nobody_listens
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a worker stands: its number in its context, from 1 on, and its line to the run."""
+
+    worker: int = 1
+    control: Control = field(default_factory=Control)
+
+
 class BoundKernel(Protocol):
     """A kernel with exits of its own. Belongs to one worker and is not shared."""
+
+    def open(self) -> None:
+        """Make ready: run what the stages want to have set up. Raises what that raises."""
+        ...
+
+    def close(self) -> None:
+        """Tear down what `open` has set up, in the reverse order. Can be called twice."""
+        ...
 
     def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
         """Run every item through the stages; what they emit goes to the exits.
@@ -122,12 +165,38 @@ class BoundKernel(Protocol):
         ...
 
 
+class BoundCoroutines(Protocol):
+    """As `BoundKernel`, for a task on an event loop. Tasks of a loop share what is set up."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def twin(self, post: Post) -> BoundCoroutines:
+        """Another worker on the same loop, with what this one has set up."""
+        ...
+
+    async def run(self, items: Sequence[Any]) -> None: ...
+
+    def harvest(self, received: int) -> Harvest: ...
+
+
 class Kernel(Protocol):
     """The stages of one segment as one function over a chunk."""
 
     @property
+    def control(self) -> Control:
+        """The line to the run, in the process of the run."""
+        ...
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """Names of the stages, the one that receives the items first."""
+        ...
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """What the user wrote for them."""
         ...
 
     @property
@@ -145,8 +214,12 @@ class Kernel(Protocol):
         """When, in monotonic seconds, it wants a lease even without items."""
         ...
 
-    def bind(self, exits: Sequence[Any] | None = None) -> BoundKernel:
+    def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundKernel:
         """A copy for one worker. An exit is anything with `append` and `extend`."""
+        ...
+
+    def bind_coroutines(self, post: Post) -> BoundCoroutines:
+        """A copy for the first task of an event loop."""
         ...
 
 
@@ -194,17 +267,27 @@ class Returned:
     death: WorkerDied | None = None
 
 
-Answer = Done | Died | Returned
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A worker cannot go on: a setup or teardown raised. The others go on until they are cut."""
+
+    error: Exception
+
+
+Answer = Done | Died | Returned | Broken
 
 
 class LeaseReceiver(Protocol):
     """The end of the lease stream that a context holds. It speaks as a channel's receiver."""
 
-    def receive(self) -> Lease:
-        """Wait for a lease. Raises `EndOfChannel` at the end, `ChannelAborted` if cut."""
+    def receive(self, most: int | None = None) -> Lease:
+        """Wait for a lease, of at most so many new items.
+
+        Raises `EndOfChannel` at the end, `ChannelAborted` if cut.
+        """
         ...
 
-    def receive_nowait(self) -> Lease:
+    def receive_nowait(self, most: int | None = None) -> Lease:
         """A lease if there is one now. Raises `WouldBlock` otherwise, and as `receive`."""
         ...
 
@@ -218,7 +301,12 @@ class ExecutionContext(Protocol):
 
     traits: Traits
 
-    def open(self, kernel: Kernel, workers: int) -> None:
+    @staticmethod
+    def obstacle() -> str | None:
+        """Why this kind cannot run here and now, in words; None if it can."""
+        ...
+
+    def open(self, kernel: Kernel, spec: ContextSpec) -> None:
         """Make ready to serve. A kind that forks does it here, before any thread of a run."""
         ...
 

@@ -27,9 +27,11 @@ __all__ = [
     "failed_harvest",
     "merge",
     "pack_each",
+    "pack_error",
     "pack_harvest",
     "run_each",
     "unpack_each",
+    "unpack_error",
     "unpack_harvest",
     "with_items",
 ]
@@ -192,12 +194,8 @@ def _load_one(blob: bytes, stages: tuple[str, ...], exits: Sequence[int]) -> Har
         return failed_harvest(why, None, stages, len(exits))
 
 
-def _packed_failure(failure: ItemFailure, head: str) -> tuple[Any, ...]:
-    item = None if failure.stage == head else _portable(failure.item)
-    return failure.stage, failure.index, item, *_portable_error(failure.error)
-
-
-def _portable_error(error: Exception) -> tuple[Exception, str]:
+def pack_error(error: Exception) -> tuple[Exception, str]:
+    """An exception that can be rebuilt elsewhere, and the text of its traceback."""
     text = "".join(traceback.format_exception(error))
     try:
         copy = pickle.loads(pickle.dumps(error, protocol=5))
@@ -207,6 +205,16 @@ def _portable_error(error: Exception) -> tuple[Exception, str]:
         return error, text
     kind = type(error)
     return RemoteError(f"{kind.__module__}.{kind.__qualname__}", str(error)), text
+
+
+def unpack_error(packed: tuple[Exception, str]) -> Exception:
+    """The exception again, with its remote traceback as the cause."""
+    return _with_traceback(*packed)
+
+
+def _packed_failure(failure: ItemFailure, head: str) -> tuple[Any, ...]:
+    item = None if failure.stage == head else _portable(failure.item)
+    return failure.stage, failure.index, item, *pack_error(failure.error)
 
 
 def _with_traceback(error: Exception, text: str) -> Exception:

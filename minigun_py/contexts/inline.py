@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, BoundKernel, Kernel, LeaseReceiver, Traits
+from minigun_py.contexts.context import Answer, Kernel, LeaseReceiver, Traits
 from minigun_py.contexts.lease_loop import work_off
+from minigun_py.placement import ContextSpec
 
 __all__ = ["InlineContext"]
 
@@ -17,21 +18,21 @@ class InlineContext:
 
     traits: ClassVar = Traits(shares_memory=True, survives_crash=False, killable=False)
 
-    def __init__(self) -> None:
-        self._worker: BoundKernel | None = None
+    @staticmethod
+    def obstacle() -> str | None:
+        """It runs everywhere."""
+        return None
 
-    def open(self, kernel: Kernel, workers: int) -> None:
-        """Bind the kernel. `workers` is 1."""
-        self._worker = kernel.bind()
+    def open(self, kernel: Kernel, spec: ContextSpec) -> None:
+        """Remember the kernel. There is one worker."""
+        self._kernel, self._spec = kernel, spec
 
     def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
         """Run leases in this thread until they end."""
-        assert self._worker is not None, "open comes before serve"
-        work_off(self._worker, leases, answer)
+        work_off(self._kernel, 1, self._spec.max_items, leases, answer)
 
     def kill(self, why: str) -> None:
         """Nothing: the caller's own thread cannot be stopped by force."""
 
     def close(self, deadline: Deadline) -> None:
-        """Forget the kernel."""
-        self._worker = None
+        """Nothing is open."""

@@ -13,10 +13,9 @@ import threading
 from typing import Any, Self
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
-from minigun_py.contexts import registry
 from minigun_py.contexts.task import TaskContext
 from minigun_py.errors import ContextError, RunCancelled, UsageError
-from minigun_py.placement import ContextKind
+from minigun_py.placement import ContextKind, parse_kind
 
 __all__ = ["ContextPool"]
 
@@ -27,7 +26,7 @@ class ContextPool:
     def __init__(self, kind: str, max_size: int, *, clock: Clock = SYSTEM_CLOCK) -> None:
         if max_size < 1:
             raise UsageError(f"max_size is a whole number from 1 on, not {max_size!r}")
-        self._kind, self._size, self._clock = registry.parse_kind(kind), max_size, clock
+        self._kind, self._size, self._clock = parse_kind(kind), max_size, clock
         self._changed = threading.Condition()  # guards the fields below
         self._lent: dict[int, TaskContext] = {}
         self._queue: list[tuple[float, int]] = []

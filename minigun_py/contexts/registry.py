@@ -9,15 +9,18 @@ import importlib
 from typing import Final
 
 from minigun_py.contexts.context import ExecutionContext, Traits
-from minigun_py.errors import UsageError
 from minigun_py.placement import ContextKind
 
-__all__ = ["create", "parse_kind", "traits_of"]
+__all__ = ["create", "obstacle_to", "traits_of"]
 
 _IMPLEMENTATIONS: Final = {
     ContextKind.INLINE: "minigun_py.contexts.inline:InlineContext",
     ContextKind.THREAD: "minigun_py.contexts.thread:ThreadContext",
+    ContextKind.ASYNC: "minigun_py.contexts.coroutine:CoroutineContext",
     ContextKind.FORK: "minigun_py.contexts.fork:ForkContext",
+    ContextKind.COW_FORK: "minigun_py.contexts.cow_fork:CowForkContext",
+    ContextKind.SUBINTERPRETER: "minigun_py.contexts.subinterpreter:SubinterpreterContext",
+    ContextKind.PROCESS: "minigun_py.contexts.process:ProcessContext",
 }
 
 
@@ -31,11 +34,9 @@ def traits_of(kind: ContextKind) -> Traits:
     return _implementation(kind).traits
 
 
-def parse_kind(kind: str) -> ContextKind:
-    """The kind of that name. Raises `UsageError` if there is none."""
-    if kind not in set(ContextKind):
-        raise UsageError(f"no kind of context {kind!r}; there are {', '.join(ContextKind)}")
-    return ContextKind(kind)
+def obstacle_to(kind: ContextKind) -> str | None:
+    """Why this kind cannot run here and now, in words; None if it can."""
+    return _implementation(kind).obstacle()
 
 
 def _implementation(kind: ContextKind) -> type[ExecutionContext]:

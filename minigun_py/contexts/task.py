@@ -9,26 +9,27 @@ Methods may be called from any thread. *Lock order*: the lock guards the state a
 
 from __future__ import annotations
 
+import inspect
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Self
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
+from minigun_py.contexts.call_kernel import CallKernel
 from minigun_py.contexts.context import (
     Answer,
+    Broken,
     Died,
     Done,
     ExecutionContext,
-    Harvest,
-    ItemFailure,
     Lease,
-    StageCounts,
+    Returned,
 )
-from minigun_py.errors import ContextError, EndOfChannel, WorkerDied
+from minigun_py.errors import ContextError, EndOfChannel, UsageError, WorkerDied
 from minigun_py.outcome import Cancelled, Failure, Outcome, Success, unwrap
-from minigun_py.placement import ContextKind
+from minigun_py.placement import ContextKind, ContextSpec, parse_kind
 
 __all__ = ["TaskContext", "create_context"]
 
@@ -41,7 +42,7 @@ def create_context(kind: str, name: str = "") -> TaskContext:
     Raises:
         UsageError: There is no such kind.
     """
-    return TaskContext(registry.parse_kind(kind), name or kind)
+    return TaskContext(parse_kind(kind), name or kind)
 
 
 class State(Enum):
@@ -68,7 +69,11 @@ class TaskContext:
 
         Raises:
             ContextError: It is still busy, or its last result was not joined.
+            UsageError: This kind runs coroutine functions, and `function` is none.
+            NotPicklable: The function has to be sent to a worker, and cannot be.
         """
+        if registry.traits_of(self.kind).runs_coroutines:
+            _check_coroutine(function, self.name)
         context = registry.create(self.kind)
         with self._lock:
             if self._state is not State.IDLE:
@@ -76,7 +81,7 @@ class TaskContext:
             self._state, self._context = State.BUSY, context
             self._ended.clear()
         try:
-            context.open(_CallKernel(function, args, kwargs), 1)
+            context.open(CallKernel(function, args, kwargs), ContextSpec(self.kind))
             if self.kind is not ContextKind.INLINE:
                 name = f"minigun-{self.name}"
                 serving = threading.Thread(target=self._serve, args=(context,), name=name)
@@ -176,7 +181,7 @@ class _OneLease:
         self._given = self._answered = False
         self.outcome: Outcome[Any] = Cancelled("no answer")
 
-    def receive(self) -> Lease:
+    def receive(self, most: int | None = None) -> Lease:
         if self._given:
             raise EndOfChannel("the one lease was given")
         self._given = True
@@ -195,41 +200,15 @@ class _OneLease:
                 self.outcome = Success(harvest.outputs[0][0])
             case Died(_, _, error):
                 self.outcome = Failure(error)
-            case _:
-                self.outcome = Failure(answer.death or WorkerDied("the worker ended"))
+            case Returned(_, death):
+                self.outcome = Failure(death or WorkerDied("the worker ended"))
+            case Broken(error):
+                self.outcome = Failure(error)
 
 
-class _CallKernel:
-    """A kernel of one call, and its own worker."""
-
-    stages = ("call",)
-    exit_stages = (0,)
-    holds = False
-    due: float | None = None
-
-    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        self._call = function, args, kwargs
-        self._outputs: list[Any] = []
-        self._failures: list[ItemFailure] = []
-
-    def bind(self, exits: Sequence[Any] | None = None) -> _CallKernel:
-        return self
-
-    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
-        function, args, kwargs = self._call
-        for _ in items:
-            try:
-                self._outputs.append(function(*args, **kwargs))
-            except Exception as error:
-                self._failures.append(ItemFailure("call", 0, None, error))
-
-    def finish(self) -> None:
-        """Nothing is held."""
-
-    def harvest(self, received: int) -> Harvest:
-        failed = len(self._failures)
-        counts = StageCounts(received=received, completed=received - failed, failed=failed)
-        counts.emitted = len(self._outputs)
-        harvest = Harvest([self._outputs], [counts], self._failures)
-        self._outputs, self._failures = [], []
-        return harvest
+def _check_coroutine(function: Callable[..., Any], name: str) -> None:
+    if not inspect.iscoroutinefunction(function):
+        raise UsageError(
+            f"context {name!r} runs coroutine functions, and {function!r} is none; write async "
+            f"def, or use a thread"
+        )

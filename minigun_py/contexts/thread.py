@@ -15,42 +15,47 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, BoundKernel, Kernel, LeaseReceiver, Traits
+from minigun_py.contexts.context import Answer, Broken, Kernel, LeaseReceiver, Traits
 from minigun_py.contexts.lease_loop import work_off
+from minigun_py.placement import ContextSpec
 
 __all__ = ["ThreadContext"]
 
 
 class ThreadContext:
-    """N workers, each a thread with a bound kernel of its own."""
+    """N workers, each a thread that binds the kernel for itself."""
 
     traits: ClassVar = Traits(shares_memory=True, survives_crash=False, killable=False)
 
-    def __init__(self) -> None:
-        self._workers: list[BoundKernel] = []
+    @staticmethod
+    def obstacle() -> str | None:
+        """It runs everywhere."""
+        return None
 
-    def open(self, kernel: Kernel, workers: int) -> None:
-        """Bind the kernel once for every worker."""
-        self._workers = [kernel.bind() for _ in range(workers)]
+    def open(self, kernel: Kernel, spec: ContextSpec) -> None:
+        """Remember the kernel; each thread binds it for itself."""
+        self._kernel, self._spec = kernel, spec
 
     def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
         """Run leases in all threads until they end."""
         raised: list[BaseException] = []
 
-        def work(worker: BoundKernel) -> None:
+        def work(number: int) -> None:
             try:
-                work_off(worker, leases, answer)
+                work_off(self._kernel, number, self._spec.max_items, leases, answer)
             except BaseException as error:
                 raised.append(error)
+                if isinstance(error, Exception):
+                    answer(Broken(error))
 
         base = threading.current_thread().name
         others = [
-            threading.Thread(target=work, args=(w,), name=f"{base}-{n}", daemon=True)
-            for n, w in enumerate(self._workers[1:], start=2)
+            threading.Thread(target=work, args=(n,), name=f"{base}-{n}", daemon=True)
+            for n in range(2, self._spec.workers + 1)
         ]
         for thread in others:
             thread.start()
-        work(self._workers[0])
+        work(1)
         for thread in others:
             thread.join()  # each ends with its leases; the run's deadline bounds the wait for us
         if raised:
@@ -60,5 +65,4 @@ class ThreadContext:
         """Nothing: a thread cannot be stopped by force."""
 
     def close(self, deadline: Deadline) -> None:
-        """Forget the kernels; the threads ended with `serve`."""
-        self._workers = []
+        """Nothing: the threads ended with `serve`."""

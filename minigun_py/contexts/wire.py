@@ -42,14 +42,21 @@ _PARTS_AT_ONCE: Final = 64
 
 
 class FrameKind(IntEnum):
-    """What a frame says. The first three go to a worker, the others come from it."""
+    """What a frame says. The first four go to a worker, the others come from it."""
 
+    CODE = 0
+    """The stages, for a worker that has not inherited them."""
     RUN = 1
     RUN_ONE_BY_ONE = 2
     RUN_LAST = 3
     DONE = 4
     DONE_ONE_BY_ONE = 5
     UNREADABLE = 6
+    FAILED = 7
+    """The worker cannot begin, or did not end well: its code, a setup or a teardown raised."""
+    LOGGED = 8
+    DRAIN = 9
+    CANCEL = 10
 
 
 @dataclass(frozen=True, slots=True)

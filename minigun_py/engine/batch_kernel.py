@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
-from minigun_py.contexts.context import Harvest, StageCounts
+from minigun_py.contexts.context import BoundCoroutines, Control, Harvest, Post, StageCounts
 from minigun_py.engine.batcher import Batcher
+from minigun_py.errors import InternalError
 from minigun_py.plan.stage import Accumulator
 
 __all__ = ["BatchKernel"]
@@ -21,6 +22,8 @@ class BatchKernel:
     """Kernel and worker in one, since there is but one lane."""
 
     holds = True
+    functions: tuple[Callable[..., Any], ...] = ()
+    control = Control()
 
     def __init__(self, stage: Accumulator, wanted: bool, clock: Clock = SYSTEM_CLOCK) -> None:
         self.stages = (stage.name,)
@@ -34,9 +37,19 @@ class BatchKernel:
         """When the group has to send an empty lease."""
         return self._batcher.due
 
-    def bind(self, exits: Sequence[Any] | None = None) -> BatchKernel:
+    def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BatchKernel:
         """Itself: a lane of one worker."""
         return self
+
+    def bind_coroutines(self, post: Post) -> BoundCoroutines:
+        """It is no coroutine, and the plan places it on none."""
+        raise InternalError("a batch does not run on an event loop")
+
+    def open(self) -> None:
+        """Nothing is set up."""
+
+    def close(self) -> None:
+        """Nothing was set up."""
 
     def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
         """Take items in; full batches go out."""

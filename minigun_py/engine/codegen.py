@@ -34,10 +34,20 @@ class Loops:
     heads: list[tuple[int, ...]]
     tells_emitted: list[bool]
 
+    def stage_at(self, line: int | None) -> int:
+        """The index of the stage that runs on a line; the head of the segment elsewhere."""
+        for lines in self.blame:
+            if line in lines:
+                return lines[line][0]
+        return 0
 
-def generate(segment: Segment, exit_stages: Sequence[int]) -> Loops:
-    """The loops of a segment whose stages `exit_stages` have exits."""
-    writer = _Writer(segment, frozenset(exit_stages))
+
+def generate(segment: Segment, exit_stages: Sequence[int], awaits: bool = False) -> Loops:
+    """The loops of a segment whose stages `exit_stages` have exits.
+
+    With `awaits` they are coroutine functions, and every call of a stage is awaited.
+    """
+    writer = _Writer(segment, frozenset(exit_stages), "await " if awaits else "")
     if segment.is_source:
         writer.source_loop()
     else:
@@ -50,6 +60,7 @@ def generate(segment: Segment, exit_stages: Sequence[int]) -> Loops:
 class _Writer:
     segment: Segment
     exits: frozenset[int]
+    awaits: str
     lines: list[str] = field(default_factory=list)
     blame: list[dict[int, tuple[int, int]]] = field(default_factory=list)
     calls: list[dict[int, int]] = field(default_factory=list)
@@ -89,18 +100,20 @@ class _Writer:
                 return pending + self._many(number, index, value, values)
             value = self._value(number, index, value, values)
             stages = self.segment.children[index]
-        pending.extend((self._write(f"loop_?(({value},))"), (stage,)) for stage in stages)
+        pending.extend(
+            (self._write(f"{self.awaits}loop_?(({value},))"), (stage,)) for stage in stages
+        )
         return pending
 
     def _value(self, number: int, index: int, value: str, values: list[str]) -> str:
         """A stage that gives one value. Returns the name of that value."""
         result = f"v{index}"
         if self.tells_emitted[index]:
-            self._write(f"if call_{index}({value}) is not None:")
+            self._write(f"if {self.awaits}call_{index}({value}) is not None:")
             self._blame_last_line(number, index, values.index(value))
             self._write(f"    emitted[{index}] += 1")
             return result
-        self._write(f"{result} = call_{index}({value})")
+        self._write(f"{result} = {self.awaits}call_{index}({value})")
         self._blame_last_line(number, index, values.index(value))
         self._write(f"if {result} is None:")
         self._write(f"    nones[{index}] += 1")
@@ -114,7 +127,7 @@ class _Writer:
         self, number: int, index: int, value: str, values: list[str]
     ) -> list[tuple[int, tuple[int, ...]]]:
         """A stage that gives a list. What follows it runs in a loop over the list."""
-        self._write(f"many = call_{index}({value})")
+        self._write(f"many = {self.awaits}call_{index}({value})")
         self._blame_last_line(number, index, values.index(value))
         self._write("if not many:")
         self._write(f"    nones[{index}] += 1")
@@ -123,14 +136,14 @@ class _Writer:
         if index in self.exits:
             self._write(f"extend_{index}(many)")
         children = self.segment.children[index]
-        return [(self._write("loop_?(many)"), children)] if children else []
+        return [(self._write(f"{self.awaits}loop_?(many)"), children)] if children else []
 
     def _open(self, heads: Sequence[int]) -> int:
         number = len(self.blame)
         self.blame.append({})
         self.calls.append({})
         self.heads.append(tuple(heads))
-        self.lines.append(f"def loop_{number}(items):")
+        self.lines.append(f"{'async ' if self.awaits else ''}def loop_{number}(items):")
         self.lines.append("@values")  # written when the values are known
         self.lines.append("    iterator = iter(items)")
         self.lines.append("    while True:")

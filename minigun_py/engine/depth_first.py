@@ -9,9 +9,10 @@ lazily, and each item falls through the compiled stages before the next is drawn
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from minigun_py.contexts.context import BoundKernel, Harvest
+from minigun_py.contexts.context import BoundKernel, Control, Harvest
 from minigun_py.engine.chunking import ChunkSizer
 from minigun_py.engine.dispatch import Dispatch, dispatch_for
 from minigun_py.engine.kernel import SegmentKernel
@@ -39,7 +40,8 @@ class DepthFirstRun:
     ) -> None:
         self._ledger, self._verdict, self._token = ledger, verdict, token
         self._draining = False
-        self._steps = [_Step(s, outputs_wanted, verdict) for s in segments]
+        control = Control(token, self.drain)
+        self._steps = [_Step(s, outputs_wanted, verdict, control) for s in segments]
         self._by_name = {step.segment.head.name: step for step in self._steps}
         self._one_by_one = outputs_wanted or len(segments) > 1
 
@@ -49,20 +51,37 @@ class DepthFirstRun:
 
     def outputs(self) -> Iterator[Any]:
         """Run, and give what the end stages emit. Stops early when the token is cancelled."""
-        sources = [step for step in self._steps if step.segment.is_source]
+        opened: list[_Step] = []
         try:
-            for step in sources:
-                yield from self._draw_all(step)
             for step in self._steps:
-                if self._token.cancelled:
-                    return
-                if not step.segment.is_source:
-                    yield from self._finish(step)
+                opened.append(step)
+                with self._blaming(step):
+                    step.open()
+            yield from self._run_all()
         finally:
-            for step in sources:
-                step.source.close()
+            for step in reversed(opened):
+                with self._blaming(step):
+                    step.close()
             for step in self._steps:
                 self._verdict.stages_ended(step.kernel.stages)
+
+    @contextmanager
+    def _blaming(self, step: _Step) -> Iterator[None]:
+        """What a setup or a teardown raises ends the run."""
+        try:
+            yield
+        except Exception as error:
+            self._verdict.lane_failed(step.segment.head.name, error)
+
+    def _run_all(self) -> Iterator[Any]:
+        for step in self._steps:
+            if step.segment.is_source:
+                yield from self._draw_all(step)
+        for step in self._steps:
+            if self._token.cancelled:
+                return
+            if not step.segment.is_source:
+                yield from self._finish(step)
 
     def _draw_all(self, step: _Step) -> Iterator[Any]:
         sizer = ChunkSizer(1 if self._one_by_one else None)
@@ -109,9 +128,11 @@ class DepthFirstRun:
 class _Step:
     """A segment with its bound kernel."""
 
-    def __init__(self, segment: Segment, outputs_wanted: bool, verdict: Verdict) -> None:
+    def __init__(
+        self, segment: Segment, outputs_wanted: bool, verdict: Verdict, control: Control
+    ) -> None:
         self.segment = segment
-        self.kernel = kernel_for(segment, outputs_wanted, verdict)
+        self.kernel = kernel_for(segment, outputs_wanted, verdict, control)
         self.exits: list[tuple[tuple[str, ...], Dispatch]] = [
             (way_out.targets, dispatch_for(way_out.routing, max(1, len(way_out.targets))))
             for way_out in segment.exits
@@ -124,6 +145,14 @@ class _Step:
             self._source = Source(segment, self.kernel, None)
         else:
             self._worker = self.kernel.bind()
+
+    def open(self) -> None:
+        """Set up what the stages want."""
+        (self._source or self.worker).open()
+
+    def close(self) -> None:
+        """Tear it down, and close the source."""
+        (self._source or self.worker).close()
 
     @property
     def source(self) -> Source:

@@ -35,16 +35,23 @@ it emitted.
 
 from __future__ import annotations
 
+import asyncio
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
-from minigun_py.contexts.context import Harvest, ItemFailure, StageCounts
+from minigun_py.contexts.context import Control, Harvest, ItemFailure, Post, StageCounts
+from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.engine.codegen import Loops, generate
+from minigun_py.engine.current import WORKER_GLOBAL, Current, enter_worker
 from minigun_py.engine.failure import Action, decide
+from minigun_py.engine.worker_state import WorkerState
 from minigun_py.errors import WorkerDied
-from minigun_py.plan.segment import Segment
+from minigun_py.plan.segment import Segment, portable
+from minigun_py.plan.signature import Shape
 from minigun_py.plan.stage import Consumer
 
 __all__ = ["SegmentKernel"]
@@ -62,6 +69,8 @@ class SegmentKernel:
         wanted: Sequence[int],
         policies: Mapping[str, str],
         clock: Clock = SYSTEM_CLOCK,
+        control: Control | None = None,
+        awaits: bool = False,
     ) -> None:
         """A kernel of a segment.
 
@@ -70,24 +79,61 @@ class SegmentKernel:
             wanted: Places in `segment.exits` whose outputs are kept; others are only counted.
             policies: By stage, what a failure means; see `engine.failure`.
             clock: Measures the time of chunks.
+            control: The line to the run.
+            awaits: Whether it is for tasks on an event loop.
         """
+        self.awaits = awaits
+        self._made_of = segment, tuple(wanted), dict(policies), awaits
         self.segment = segment
         self.policies = [policies.get(name, "fail") for name in segment.names]
-        self.clock = clock
+        self.clock, self.control = clock, control or Control()
         self.stages = segment.names
         self.exit_stages = tuple(segment.exits[place].stage for place in wanted)
-        self.loops: Loops = generate(segment, self.exit_stages)
+        self.loops: Loops = generate(segment, self.exit_stages, awaits)
 
-    def bind(self, exits: Sequence[Any] | None = None) -> BoundSegment:
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What has to cross to a worker that has not inherited it: the code, not the run."""
+        segment, wanted, policies, awaits = self._made_of
+        return _rebuilt, (portable(segment), wanted, policies, awaits)
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """What the user wrote: the functions of the stages, their setups and teardowns."""
+        found = [
+            function
+            for stage in self.segment.stages
+            for function in (stage.user_function, stage.options.setup, stage.options.teardown)
+        ]
+        return tuple(function for function in found if function is not None)
+
+    def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundSegment:
         """A copy for one worker, with lists as exits unless others are given."""
-        return BoundSegment(self, [[] for _ in self.exit_stages] if exits is None else exits)
+        exits = [[] for _ in self.exit_stages] if exits is None else exits
+        return BoundSegment(self, exits, post or Post(1, self.control))
+
+    def bind_coroutines(self, post: Post) -> BoundCoroutineSegment:
+        """A copy for the first task of an event loop."""
+        return BoundCoroutineSegment(self, [[] for _ in self.exit_stages], post)
 
 
-class BoundSegment:
+def _rebuilt(
+    segment: Segment, wanted: Sequence[int], policies: Mapping[str, str], awaits: bool
+) -> SegmentKernel:
+    return SegmentKernel(segment, wanted, policies, awaits=awaits)
+
+
+class _Bound:
     """The compiled loops with the counters and exits of one worker."""
 
-    def __init__(self, kernel: SegmentKernel, exits: Sequence[Any]) -> None:
-        self._kernel, self._exits = kernel, exits
+    def __init__(
+        self,
+        kernel: SegmentKernel,
+        exits: Sequence[Any],
+        post: Post,
+        state: WorkerState | None = None,
+    ) -> None:
+        self._kernel, self._exits, self._post = kernel, exits, post
+        self._state = state or WorkerState(kernel.segment.stages)
         count = len(kernel.stages)
         self._nones, self._emitted, self._failed = [0] * count, [0] * count, [0] * count
         self._cancelled = [0] * count
@@ -96,41 +142,28 @@ class BoundSegment:
         self._items: Iterable[Any] = ()
         self._where: Callable[[], int] | None = None
         self._stopped = self._running = False
-        self._loop = self._build()
+        self._event_loop = EventLoop()
 
-    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
-        """Run every item through the stages.
+    def current_at(self, line: int | None) -> Current:
+        """What `current()` gives on a line of the loops, or outside of them."""
+        kernel, control = self._kernel, self._post.control
+        index = kernel.loops.stage_at(line)
+        name = self._state.stage or kernel.stages[index]
+        return Current(name, self._post.worker, 1, control.cancel, control.drain)
 
-        `where` tells the index of the running item; not needed for a list or a tuple.
-        """
-        if self._running:
-            self._run_pushed(items)
-            return
+    @contextmanager
+    def _timed(self, items: Iterable[Any]) -> Iterator[None]:
         clock = self._kernel.clock
         began = clock.now()
         self._running = True
-        self._iterator = iter(items)
-        self._items, self._where = items, where
+        self._items, self._iterator = items, iter(items)
         try:
-            self._loop(self._iterator)
+            yield
         except _Stopped:
             self._stopped = True
         finally:
             self._running = False
             self._seconds += clock.now() - began
-
-    def _run_pushed(self, items: Iterable[Any]) -> None:
-        """Run what a source pushes while it is itself run. A stop goes up through the source."""
-        if self._stopped:
-            raise _Stopped
-        try:
-            self._loop(items)
-        except _Stopped:
-            self._stopped = True
-            raise
-
-    def finish(self) -> None:
-        """Nothing is held between items."""
 
     def harvest(self, received: int) -> Harvest:
         """Outputs, counts and failures since the last harvest."""
@@ -169,20 +202,31 @@ class BoundSegment:
                 counts[child].received = mine.emitted
         return counts
 
-    def _build(self) -> Callable[[Iterable[Any]], None]:
+    def _build(self) -> Callable[[Iterable[Any]], Any]:
         kernel = self._kernel
         names: dict[str, Any] = {"nones": self._nones, "emitted": self._emitted}
-        for index, stage in enumerate(kernel.segment.stages):
+        names[WORKER_GLOBAL] = self
+        for index in range(len(kernel.stages)):
             if not (index == 0 and kernel.segment.is_source):
-                names[f"call_{index}"] = stage.shape.call  # type: ignore[attr-defined]
+                names[f"call_{index}"] = self._call(index)
         for stage_index, way_out in zip(kernel.exit_stages, self._exits, strict=True):
             names[f"append_{stage_index}"] = way_out.append
             names[f"extend_{stage_index}"] = way_out.extend
         for loop in range(len(kernel.loops.blame)):
             names[f"blame_{loop}"] = self._blamer(loop)
         exec(kernel.loops.code, names)
-        top: Callable[[Iterable[Any]], None] = names["loop_0"]
+        top: Callable[[Iterable[Any]], Any] = names["loop_0"]
         return top
+
+    def _call(self, index: int) -> Callable[..., Any]:
+        """How the loops call a stage: with its state, and run to its end where it has to be."""
+        shape: Shape = self._kernel.segment.stages[index].shape  # type: ignore[attr-defined]
+        call = shape.call
+        if shape.takes_state:
+            call = partial(call, state=self._state.values[index])
+        if shape.coroutine and not self._kernel.awaits and index >= self._kernel.segment.is_source:
+            return partial(_run_coroutine, self._event_loop, call)
+        return call
 
     def _blamer(self, loop: int) -> Callable[..., bool]:
         """What a loop calls with an error, its values and its iterator. True: it has to end."""
@@ -193,6 +237,8 @@ class BoundSegment:
             frame = error.__traceback__
             assert frame is not None
             index, position = lines.get(frame.tb_lineno, (None, 0))
+            if isinstance(error, asyncio.CancelledError) and not _is_being_cancelled():
+                error = _as_failure(error)
             if index is not None and isinstance(error, Exception | SystemExit):
                 item = values[position] if position >= 0 else None
                 if not self._fail(index, item, error.with_traceback(frame.tb_next)):
@@ -227,8 +273,120 @@ class BoundSegment:
         return 0
 
 
+class BoundSegment(_Bound):
+    """A worker that calls its stages. A coroutine stage is run to its end for each item."""
+
+    def open(self) -> None:
+        """Set up what the stages want, and be the worker of this thread."""
+        self._before = enter_worker(self)
+        self._opened = True
+        self._state.open(self._event_loop)
+        self._loop = self._build()
+
+    def close(self) -> None:
+        """Tear down, and leave the thread."""
+        if not self._opened:
+            return
+        self._opened = False
+        try:
+            self._state.close(self._event_loop)
+        finally:
+            self._event_loop.close()
+            enter_worker(self._before)
+
+    _opened = False
+
+    @property
+    def source_call(self) -> Callable[..., Any]:
+        """Of a source: what gives its items, with its state."""
+        return self._call(0)
+
+    def iterate(self, items: Any) -> Iterator[Any]:
+        """Of an asynchronous source: its items, one after the other."""
+        return self._event_loop.iterate(items)
+
+    def wait_for(self, coroutine: Any) -> Any:
+        """Of an asynchronous source: run it to its end."""
+        return self._event_loop.run(coroutine)
+
+    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
+        """Run every item through the stages.
+
+        `where` tells the index of the running item; not needed for a list or a tuple.
+        """
+        if self._running:
+            self._run_pushed(items)
+            return
+        self._where = where
+        with self._timed(items):
+            self._loop(self._iterator)
+
+    def _run_pushed(self, items: Iterable[Any]) -> None:
+        """Run what a source pushes while it is itself run. A stop goes up through the source."""
+        if self._stopped:
+            raise _Stopped
+        try:
+            self._loop(items)
+        except _Stopped:
+            self._stopped = True
+            raise
+
+    def finish(self) -> None:
+        """Nothing is held between items."""
+
+
+class BoundCoroutineSegment(_Bound):
+    """A worker that awaits its stages, on a loop that it shares with its twins."""
+
+    async def open(self) -> None:
+        """Set up what the stages want, once for the loop."""
+        enter_worker(self)
+        await self._state.open_async()
+
+    async def close(self) -> None:
+        """Tear down, once for the loop."""
+        await self._state.close_async()
+
+    def twin(self, post: Post) -> BoundCoroutineSegment:
+        """Another worker of the loop."""
+        return BoundCoroutineSegment(
+            self._kernel, [[] for _ in self._kernel.exit_stages], post, self._state
+        )
+
+    async def run(self, items: Sequence[Any]) -> None:
+        """Run every item through the stages."""
+        if self._loop is None:
+            enter_worker(self)  # of this task
+            self._loop = self._build()
+        with self._timed(items):
+            await self._loop(self._iterator)
+
+    _loop: Callable[..., Any] | None = None
+
+
+def _run_coroutine(loop: EventLoop, call: Callable[..., Any], item: Any) -> Any:
+    return loop.run(call(item))
+
+
 class _Stopped(BaseException):
     """Unwinds the loops after a failure that ends the run."""
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels the task that runs this, rather than the stage itself."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
+
+
+def _as_failure(error: asyncio.CancelledError) -> Exception:
+    failure = RuntimeError(
+        "the stage ended with asyncio.CancelledError, and nobody had cancelled it"
+    )
+    failure.__cause__ = error
+    return failure.with_traceback(error.__traceback__)
 
 
 def _as_death(error: SystemExit) -> WorkerDied:

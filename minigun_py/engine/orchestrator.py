@@ -22,7 +22,7 @@ from typing import Any
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
-from minigun_py.contexts.context import ExecutionContext, Kernel
+from minigun_py.contexts.context import Control, ExecutionContext, Kernel
 from minigun_py.engine.dispatch import Broadcast, dispatch_for
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.kernels import kernel_for
@@ -143,18 +143,19 @@ class Orchestrator:
 
     def _open_contexts(self) -> dict[int, tuple[Kernel, ExecutionContext | None]]:
         opened: dict[int, tuple[Kernel, ExecutionContext | None]] = {}
+        control = Control(self._token, self.drain)
         kinds = [registry.traits_of(s.spec.kind).shares_memory for s in self._segments]
         order = sorted(range(len(self._segments)), key=kinds.__getitem__)  # forks first
         try:
             for number in order:
                 segment = self._segments[number]
-                kernel = kernel_for(segment, self._wanted, self._verdict)
+                kernel = kernel_for(segment, self._wanted, self._verdict, control)
                 self._ledger.employ(segment.names, segment.spec.workers)
                 opened[number] = (kernel, None)
                 if not segment.is_source:
                     context = registry.create(segment.spec.kind)
                     opened[number] = (kernel, context)
-                    context.open(kernel, segment.spec.workers)
+                    context.open(kernel, segment.spec)
         except BaseException:
             for _, unused in opened.values():
                 if unused is not None:

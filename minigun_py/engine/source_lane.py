@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from minigun_py.contexts.context import BoundKernel, Harvest
+from minigun_py.contexts.context import Harvest
 from minigun_py.engine.chunking import ChunkSizer
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.ledger import Ledger
@@ -29,7 +29,7 @@ class Source:
     """A producer with the bound kernel of its segment, drawn from step by step."""
 
     def __init__(self, segment: Segment, kernel: SegmentKernel, exits: list[Any] | None) -> None:
-        self._kernel: BoundKernel = kernel.bind(exits)
+        self._kernel = kernel.bind(exits)
         assert isinstance(segment.head, Producer)
         self._shape = segment.head.shape
         self._items: Iterator[Any] | None = None
@@ -54,20 +54,30 @@ class Source:
         """What a draw that was cut had done by then; nothing after one that was whole."""
         return self._kernel.harvest(0)
 
+    def open(self) -> None:
+        """Set up what the stages want."""
+        self._kernel.open()
+
     def close(self) -> None:
         """Let a generator run its ``finally`` now, in the thread that has drawn from it."""
-        close = getattr(self._items, "close", None)
-        if close is not None:
-            close()
+        try:
+            close = getattr(self._items, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._kernel.close()
 
     def _drawn(self, count: int) -> Iterator[Any]:
-        if self._items is None:
-            self._items = iter(self._shape.call())  # an error here is the producer's
+        if self._items is None:  # an error here is the producer's
+            given = self._kernel.source_call()
+            self._items = self._kernel.iterate(given) if self._shape.coroutine else iter(given)
         yield from islice(self._items, count)
 
     def _push(self) -> Harvest:
         def pushed() -> Iterator[Any]:
-            self._shape.call(lambda item: self._kernel.run((item,)))
+            result = self._kernel.source_call(lambda item: self._kernel.run((item,)))
+            if self._shape.coroutine:
+                self._kernel.wait_for(result)
             yield from ()
 
         self.ended = True
@@ -128,6 +138,7 @@ class SourceLane:
     def _draw_all(self) -> None:
         sizer = ChunkSizer()
         try:
+            self._source.open()
             while not self._source.ended and not self._draining:
                 harvest = self._source.draw(sizer.limit)
                 self._note_blocked(harvest)

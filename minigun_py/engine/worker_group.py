@@ -26,6 +26,7 @@ from typing import Any
 from minigun_py.clock import Clock, Deadline
 from minigun_py.contexts.context import (
     Answer,
+    Broken,
     Died,
     Done,
     ExecutionContext,
@@ -77,7 +78,8 @@ class WorkerGroup:
         self._book = LeaseBook()
         options = segment.head.options
         self._workers = segment.spec.workers
-        self._sizer = ChunkSizer(options.chunk, largest=options.queue_size)
+        chunk = options.chunk or (1 if context.traits.one_lease_each else None)
+        self._sizer = ChunkSizer(chunk, largest=options.queue_size)
         self._reorder: Reorder[list[list[Any]]] | None = None
         if options.ordered:
             self._reorder = Reorder(OPEN_PLACES * self._workers)
@@ -105,14 +107,14 @@ class WorkerGroup:
         """End the workers by force, where the context can."""
         self._context.kill(why)
 
-    def receive(self) -> Lease:
+    def receive(self, most: int | None = None) -> Lease:
         """For a worker thread: wait for room downstream, for its turn, and for items."""
         self._outbox.deliver()
         self._note_unblocked()
         with self._turn:
-            return self._take()
+            return self._take(most)
 
-    def receive_nowait(self) -> Lease:
+    def receive_nowait(self, most: int | None = None) -> Lease:
         """For a poll loop: a lease if downstream has room and there is one."""
         if not self._outbox.flush():
             raise WouldBlock("downstream is full")
@@ -125,7 +127,7 @@ class WorkerGroup:
                 raise WouldBlock("earlier leases have to be answered first")
             outstanding = self._book.outstanding
         try:
-            items = self._inbox.receive_many_nowait(self._share())
+            items = self._inbox.receive_many_nowait(self._share(most))
         except EndOfChannel:
             if outstanding:
                 raise WouldBlock("leases may come back") from None
@@ -159,6 +161,8 @@ class WorkerGroup:
                     self._book.returned(lease)
                 if death is not None:
                     self._verdict.worker_died(self.name, death)
+            case Broken(error):
+                self._verdict.lane_failed(self.name, error)
 
     def _done(self, lease: Lease, harvest: Harvest) -> None:
         self._ledger.harvested(self._kernel.stages, harvest)
@@ -176,14 +180,14 @@ class WorkerGroup:
             if self._outbox and self._blocked_since is None:
                 self._blocked_since = self._clock.now()
 
-    def _take(self) -> Lease:
+    def _take(self, most: int | None) -> Lease:
         with self._changed:
             while not self._admits():
                 self._changed.wait()  # ended by an answer, or by `cut`
         due = self._kernel.due
         try:
             deadline = None if due is None else Deadline(due, self._clock)
-            items = self._inbox.receive_many(self._share(), deadline=deadline)
+            items = self._inbox.receive_many(self._share(most), deadline=deadline)
         except WouldBlock:
             return self._lend([])
         except EndOfChannel:
@@ -193,8 +197,9 @@ class WorkerGroup:
     def _admits(self) -> bool:
         return self._closing or self._reorder is None or self._reorder.admits(self._book.next_place)
 
-    def _share(self) -> int:
-        return min(self._sizer.limit, fair_share(self._inbox.waiting, self._workers))
+    def _share(self, most: int | None) -> int:
+        fair = min(self._sizer.limit, fair_share(self._inbox.waiting, self._workers))
+        return fair if most is None else min(fair, most)
 
     def _lend(self, items: list[Any], last: bool = False) -> Lease:
         with self._changed:

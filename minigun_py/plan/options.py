@@ -12,7 +12,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
 from minigun_py.errors import UsageError
-from minigun_py.placement import ContextKind
+from minigun_py.placement import ContextKind, ResourceHint, StartMethod, parse_kind
+from minigun_py.plan.hints import checked_hints
 
 __all__ = [
     "LATER_OPTIONS",
@@ -27,12 +28,9 @@ DEFAULT_QUEUE_SIZE: Final = 1000
 
 LATER_OPTIONS: Final = frozenset((
         "routes", "feedback", "key", "queue_bytes", "rate", "retry", "timeout", "dead_letter",
-        "max_failures", "resources", "ack", "stream", "stream_outputs", "setup", "teardown",
-        "max_items_per_worker", "max_rss", "start_method", "fallback",
+        "max_failures", "ack", "stream", "stream_outputs", "max_rss",
 ))  # fmt: skip
 """Options of a stage that the design names and this version does not have yet."""
-
-LATER_KINDS: Final = frozenset(["async", "cow_fork", "subinterpreter", "process", "ray", "dask"])
 
 Reference = str | Callable[..., Any] | object
 """How a stage may be named: by name, by its function, or by the stage itself."""
@@ -51,6 +49,12 @@ class StageOptions:
     queue_size: int = DEFAULT_QUEUE_SIZE
     chunk: int | None = None
     on_error: Literal["fail", "skip"] = "fail"
+    resources: tuple[ResourceHint, ...] = ()
+    setup: Callable[[], Any] | None = None
+    teardown: Callable[[Any], Any] | None = None
+    max_items_per_worker: int | None = None
+    start_method: StartMethod | None = None
+    fallback: Literal["nearest", "error"] = "nearest"
 
 
 def checked_options(given: dict[str, Any], where: str) -> StageOptions:
@@ -87,14 +91,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _execution(value: Any, where: str) -> ContextKind | None:
-    if value is None or isinstance(value, ContextKind):
-        return value
-    if isinstance(value, str):
-        refuse_later(value, LATER_KINDS, "execution", where)
-        if value in set(ContextKind):
-            return ContextKind(value)
-    kinds = [kind.value for kind in ContextKind]
-    raise UsageError(f"{where}: no execution {value!r}{nearest(str(value), kinds)}")
+    if value is None:
+        return None
+    try:
+        return parse_kind(value)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from None
 
 
 def _workers(value: Any, where: str) -> int | Literal["auto"] | None:
@@ -109,8 +111,17 @@ def _positive(option: str) -> Callable[[Any, str], int]:
     return lambda value, where: check_positive(option, value, where)
 
 
-def _chunk(value: Any, where: str) -> int | None:
-    return None if value is None else _positive("chunk")(value, where)
+def _optional(check: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    return lambda value, where: None if value is None else check(value, where)
+
+
+def _function(option: str) -> Callable[[Any, str], Any]:
+    def check(value: Any, where: str) -> Any:
+        if not callable(value):
+            raise UsageError(f"{where}: {option} is a function, not {value!r}")
+        return value
+
+    return check
 
 
 def _references(value: Any, _where: str) -> tuple[Reference, ...] | None:
@@ -129,7 +140,9 @@ def _flag(value: Any, where: str) -> bool:
     return value
 
 
-def _one_of(option: str, choices: tuple[str, ...], later: tuple[str, ...]) -> Callable[..., Any]:
+def _one_of(
+    option: str, choices: tuple[str, ...], later: tuple[str, ...] = ()
+) -> Callable[..., Any]:
     def check(value: Any, where: str) -> str:
         if callable(value) or value in later:
             raise UsageError(f"{where}: {option}={value!r} is not available in this version")
@@ -148,6 +161,12 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "routing": _one_of("routing", ("broadcast", "round_robin"), ("least_loaded", "partition")),
     "ordered": _flag,
     "queue_size": _positive("queue_size"),
-    "chunk": _chunk,
+    "chunk": _optional(_positive("chunk")),
     "on_error": _one_of("on_error", ("fail", "skip"), ("dead_letter",)),
+    "resources": checked_hints,
+    "setup": _optional(_function("setup")),
+    "teardown": _optional(_function("teardown")),
+    "max_items_per_worker": _optional(_positive("max_items_per_worker")),
+    "start_method": _optional(_one_of("start_method", ("spawn", "forkserver"))),
+    "fallback": _one_of("fallback", ("nearest", "error")),
 }

@@ -7,14 +7,15 @@ an *exit* is a stage whose outputs leave the segment, for other segments or for 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minigun_py.placement import ContextSpec
 from minigun_py.plan.affinity import Affinity
 from minigun_py.plan.graph import StageGraph
+from minigun_py.plan.options import StageOptions
 from minigun_py.plan.stage import Producer, Stage
 
-__all__ = ["Exit", "Segment", "cut_into_segments"]
+__all__ = ["Exit", "Segment", "cut_into_segments", "portable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +76,13 @@ def _segment(graph: StageGraph, names: list[str], affinities: Mapping[str, Affin
             exits.append(Exit(position, outside, graph.stages[name].options.routing))
     stages = tuple(graph.stages[name] for name in names)
     return Segment(stages, tuple(children), tuple(exits), affinities[names[0]].spec)
+
+
+def portable(segment: Segment) -> Segment:
+    """The same for another process: without what its stages say of other stages."""
+    return replace(segment, stages=tuple(map(_bare, segment.stages)))
+
+
+def _bare(stage: Stage) -> Stage:
+    said = stage.options
+    return replace(stage, options=StageOptions(setup=said.setup, teardown=said.teardown))

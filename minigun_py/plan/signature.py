@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from minigun_py.errors import UsageError
 
-__all__ = ["Output", "Shape", "is_generator", "location", "shape_of_source", "shape_of_stage"]
+__all__ = [
+    "Output",
+    "Shape",
+    "is_coroutine",
+    "is_generator",
+    "location",
+    "shape_of_source",
+    "shape_of_stage",
+]
 
-_LATER_PARAMETERS = {"state": "worker state (setup=, state) is not available in this version"}
+_INJECTED = ("output", "state")
+"""Parameters that are given by name; `state` is what the stage's setup has made."""
 
 
 class Output:
@@ -37,38 +46,61 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How to call the function. With `many`, `call(item)` gives a list; else a value or None."""
+    """How to call the function. With `many`, `call(item)` gives a list; else a value or None.
+
+    Of a `coroutine`, the call gives an awaitable of that. With `takes_state` the call takes the
+    keyword `state` too.
+    """
 
     call: Callable[..., Any]
     many: bool
     pushes: bool = False
+    coroutine: bool = False
+    takes_state: bool = False
 
 
 def shape_of_stage(function: Callable[..., Any], where: str) -> Shape:
     """The shape of a function from an item. Raises `UsageError` if it cannot be one."""
-    _refuse_coroutine(function, where)
-    wants_output = _injected(function, where, positional=1)
-    if wants_output:
-        return Shape(functools.partial(_collect, function, is_generator(function)), many=True)
-    if is_generator(function):
-        return Shape(functools.partial(_listed, function), many=True)
-    return Shape(function, many=False)
+    _check_callable(function, where)
+    injected = _injected(function, where, positional=1)
+    waits, generates = is_coroutine(function), is_generator(function)
+    call, many = function, True
+    if "output" in injected:
+        call = functools.partial(_collect_async if waits else _collect, function, generates)
+    elif generates:
+        call = functools.partial(_listed_async if waits else _listed, function)
+    else:
+        many = False
+    return Shape(call, many, coroutine=waits, takes_state="state" in injected)
 
 
 def shape_of_source(function: Callable[..., Any], where: str) -> Shape:
-    """The shape of a producer: `call()` gives an iterator, or with `pushes`, `call(output)`."""
-    _refuse_coroutine(function, where)
-    wants_output = _injected(function, where, positional=0)
-    if wants_output:
-        return Shape(functools.partial(_pushed, function), many=True, pushes=True)
-    if is_generator(function):
-        return Shape(function, many=True)
-    return Shape(functools.partial(_once, function), many=True)
+    """The shape of a producer: `call()` gives an iterator, or with `pushes`, `call(output)`.
+
+    Of a `coroutine`, the iterator is an asynchronous one.
+    """
+    _check_callable(function, where)
+    injected = _injected(function, where, positional=0)
+    waits = is_coroutine(function)
+    pushes = "output" in injected
+    call = function
+    if pushes:
+        call = functools.partial(_pushed_async if waits else _pushed, function)
+    elif not is_generator(function):
+        call = functools.partial(_once_async if waits else _once, function)
+    return Shape(call, True, pushes, coroutine=waits, takes_state="state" in injected)
 
 
 def is_generator(function: Callable[..., Any]) -> bool:
-    """Whether calling it gives a generator; also for partials and callable objects."""
-    return inspect.isgeneratorfunction(_called(function))
+    """Whether calling it gives a generator, of either kind; partials and objects included."""
+    called = _called(function)
+    return inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)
+
+
+def is_coroutine(function: Callable[..., Any]) -> bool:
+    """Whether it is written with ``async def``; partials and callable objects included."""
+    called = _called(function)
+    return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
 
 
 def location(function: object) -> str:
@@ -80,12 +112,9 @@ def location(function: object) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
 
 
-def _refuse_coroutine(function: Callable[..., Any], where: str) -> None:
+def _check_callable(function: Callable[..., Any], where: str) -> None:
     if not callable(function):
         raise UsageError(f"{where}: a stage is a function or another callable, not {function!r}")
-    target = _called(function)
-    if inspect.iscoroutinefunction(target) or inspect.isasyncgenfunction(target):
-        raise UsageError(f"{where}: coroutine stages are not available in this version; use def")
 
 
 def _called(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,12 +127,12 @@ def _called(function: Callable[..., Any]) -> Callable[..., Any]:
     return method
 
 
-def _injected(function: Callable[..., Any], where: str, positional: int) -> bool:
-    """Whether ``output`` is asked for, after checking every other parameter."""
+def _injected(function: Callable[..., Any], where: str, positional: int) -> frozenset[str]:
+    """Which of ``output`` and ``state`` are asked for, after checking every other parameter."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # a built-in that does not tell its signature
-        return False
+        return frozenset()
     placed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     open_ended = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if len(placed) < positional and not open_ended:
@@ -111,27 +140,31 @@ def _injected(function: Callable[..., Any], where: str, positional: int) -> bool
     rest = placed[positional:] + [p for p in parameters if p.kind is p.KEYWORD_ONLY]
     for parameter in rest:
         _check_extra(parameter, where, positional)
-    return any(p.name == "output" for p in rest)
+    return frozenset(p.name for p in rest) & frozenset(_INJECTED)
 
 
 def _check_extra(parameter: inspect.Parameter, where: str, positional: int) -> None:
-    if parameter.name == "output" or parameter.default is not parameter.empty:
+    if parameter.name in _INJECTED or parameter.default is not parameter.empty:
         return
-    if parameter.name in _LATER_PARAMETERS:
-        raise UsageError(f"{where}: {_LATER_PARAMETERS[parameter.name]}")
-    takes = "the item, then output" if positional else "nothing but output"
+    takes = "the item, then output and state" if positional else "nothing but output and state"
     raise UsageError(
         f"{where}: parameter {parameter.name!r} has no default; a stage like this takes {takes}"
     )
 
 
-def _listed(function: Callable[[Any], Iterator[Any]], item: Any) -> list[Any]:
-    return list(function(item))
+def _listed(function: Callable[..., Iterator[Any]], item: Any, **state: Any) -> list[Any]:
+    return list(function(item, **state))
 
 
-def _collect(function: Callable[..., Any], generates: bool, item: Any) -> list[Any]:
+async def _listed_async(
+    function: Callable[..., AsyncIterator[Any]], item: Any, **state: Any
+) -> list[Any]:
+    return [value async for value in function(item, **state)]
+
+
+def _collect(function: Callable[..., Any], generates: bool, item: Any, **state: Any) -> list[Any]:
     emitted: list[Any] = []
-    result = function(item, output=Output(emitted.append))
+    result = function(item, output=Output(emitted.append), **state)
     if generates:
         emitted.extend(result)
     elif result is not None:
@@ -139,16 +172,45 @@ def _collect(function: Callable[..., Any], generates: bool, item: Any) -> list[A
     return emitted
 
 
-def _once(function: Callable[[], Any]) -> Iterator[Any]:
-    value = function()
+async def _collect_async(
+    function: Callable[..., Any], generates: bool, item: Any, **state: Any
+) -> list[Any]:
+    emitted: list[Any] = []
+    result = function(item, output=Output(emitted.append), **state)
+    if generates:
+        emitted += [value async for value in result]
+    elif (value := await result) is not None:
+        emitted.append(value)
+    return emitted
+
+
+def _once(function: Callable[..., Any], **state: Any) -> Iterator[Any]:
+    value = function(**state)
     if value is not None:
         yield value
 
 
-def _pushed(function: Callable[..., Any], emit: Callable[[Any], object]) -> None:
-    result = function(output=Output(emit))
+async def _once_async(function: Callable[..., Any], **state: Any) -> AsyncIterator[Any]:
+    value = await function(**state)
+    if value is not None:
+        yield value
+
+
+def _pushed(function: Callable[..., Any], emit: Callable[[Any], object], **state: Any) -> None:
+    result = function(output=Output(emit), **state)
     if is_generator(function):
         for value in result:
             emit(value)
     elif result is not None:
         emit(result)
+
+
+async def _pushed_async(
+    function: Callable[..., Any], emit: Callable[[Any], object], **state: Any
+) -> None:
+    result = function(output=Output(emit), **state)
+    if is_generator(function):
+        async for value in result:
+            emit(value)
+    elif (value := await result) is not None:
+        emit(value)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from minigun_py.errors import UsageError
 from minigun_py.plan.options import StageOptions
 from minigun_py.plan.signature import Shape, shape_of_source, shape_of_stage
 
@@ -29,6 +30,17 @@ class Stage:
         where = f" ({self.location})" if self.location else ""
         return f"stage {self.name!r}{where}"
 
+    @property
+    def is_coroutine(self) -> bool:
+        """Whether its function is written with ``async def``."""
+        shape: Shape | None = getattr(self, "shape", None)
+        return shape is not None and shape.coroutine
+
+    @property
+    def user_function(self) -> Callable[..., Any] | None:
+        """What the user wrote; None for a stage without a function."""
+        return None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Producer(Stage):
@@ -45,6 +57,12 @@ class Producer(Stage):
             else Shape(partial(iter, source), many=True)
         )
         object.__setattr__(self, "shape", shape)
+        _check_state(self, shape)
+
+    @property
+    def user_function(self) -> Callable[..., Any] | None:
+        """What the user wrote; None if it gives the elements of an iterable."""
+        return self.source if callable(self.source) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +74,12 @@ class Processor(Stage):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", shape_of_stage(self.function, str(self)))
+        _check_state(self, self.shape)
+
+    @property
+    def user_function(self) -> Callable[..., Any] | None:
+        """What the user wrote."""
+        return self.function
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,3 +93,11 @@ class Accumulator(Stage):
 
     size: int
     max_wait: float | None = None
+
+
+def _check_state(stage: Stage, shape: Shape) -> None:
+    """Refuse a state that nobody makes, or a teardown of nothing. Raises `UsageError`."""
+    if shape.takes_state and stage.options.setup is None:
+        raise UsageError(f"{stage}: it takes state, which setup= has to make")
+    if stage.options.teardown is not None and stage.options.setup is None:
+        raise UsageError(f"{stage}: teardown= takes what setup= has made, and there is no setup=")

@@ -7,14 +7,25 @@ import signal
 import sys
 import threading
 import traceback
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import pytest
 
 from contract.crash import crash
+from contract.functions import (
+    TwoArguments,
+    awaited,
+    look_up,
+    pass_both,
+    raise_it,
+    raise_two_arguments,
+    raise_with_lock,
+    type_name,
+)
 from contract.gate import LIMIT, open_gate
 from contract.needs import Contract, needs
-from minigun_py.contexts import TaskContext, create_context
+from minigun_py.contexts import TaskContext
 from minigun_py.contexts.context import Traits
 from minigun_py.errors import ContextError, NotPicklable, RemoteError, RunCancelled, WorkerDied
 from minigun_py.placement import ContextKind
@@ -32,7 +43,8 @@ class DoorContract(Contract):
 
     @pytest.fixture
     def context(self) -> TaskContext:
-        return create_context(self.kind, "errand")
+        kind = _Awaiting if self.traits.runs_coroutines else TaskContext
+        return kind(self.kind, "errand")
 
     # ------------------------------------------------------------- results
 
@@ -66,7 +78,7 @@ class DoorContract(Contract):
 
     def test_the_worker_is_where_its_kind_says(self, context: TaskContext) -> None:
         pid, thread = context.execute(lambda: (os.getpid(), threading.get_ident())).join(LIMIT)
-        assert (pid == os.getpid()) == self.traits.shares_memory
+        assert (pid == os.getpid()) != self.traits.survives_crash
         if not self.beside_caller:
             assert thread == threading.get_ident()
 
@@ -84,8 +96,8 @@ class DoorContract(Contract):
 
     def test_the_traceback_leads_to_the_function(self, context: TaskContext) -> None:
         with pytest.raises(KeyError) as raised:
-            context.execute(_look_up, "missing").join(LIMIT)
-        assert "in _look_up" in "".join(traceback.format_exception(raised.value))
+            context.execute(look_up, "missing").join(LIMIT)
+        assert "in look_up" in "".join(traceback.format_exception(raised.value))
 
     def test_a_result_that_cannot_be_pickled(self, context: TaskContext) -> None:
         context.execute(threading.Lock)
@@ -95,8 +107,17 @@ class DoorContract(Contract):
             with pytest.raises(NotPicklable, match="lock"):
                 context.join(LIMIT)
 
+    def test_an_argument_that_cannot_be_pickled(self, context: TaskContext) -> None:
+        lock = threading.Lock()
+        if self.traits.shares_memory or self.traits.inherits_code:
+            assert context.execute(type_name, lock).join(LIMIT) == "lock"
+        else:
+            with pytest.raises(NotPicklable, match="lock"):
+                context.execute(type_name, lock)
+            assert context.execute(int, "5").join(LIMIT) == 5
+
     def test_an_exception_that_cannot_be_pickled(self, context: TaskContext) -> None:
-        context.execute(_raise, _with_lock(ValueError("holds a lock")))
+        context.execute(raise_with_lock, 0)
         expected = ValueError if self.traits.shares_memory else RemoteError
         with pytest.raises(expected, match="holds a lock"):
             context.join(LIMIT)
@@ -104,7 +125,7 @@ class DoorContract(Contract):
     def test_an_exception_whose_constructor_cannot_be_called_again(
         self, context: TaskContext
     ) -> None:
-        context.execute(_raise, TwoArguments("one", "two"))
+        context.execute(raise_two_arguments, 0)
         expected = TwoArguments if self.traits.shares_memory else RemoteError
         with pytest.raises(expected, match="one and two"):
             context.join(LIMIT)
@@ -113,13 +134,13 @@ class DoorContract(Contract):
         class Local(Exception):
             pass
 
-        context.execute(_raise, Local("from here"))
+        context.execute(raise_it, Local("from here"))
         with pytest.raises(Local if self.traits.shares_memory else RemoteError, match="from here"):
             context.join(LIMIT)
 
     def test_sys_exit_ends_the_function_and_not_the_program(self, context: TaskContext) -> None:
         context.execute(sys.exit, 3)
-        if self.traits.survives_crash:
+        if not self.traits.shares_memory:
             with pytest.raises(WorkerDied) as died:
                 context.join(LIMIT)
             assert died.value.status == 3
@@ -221,7 +242,7 @@ class DoorContract(Contract):
         self, context: TaskContext
     ) -> None:
         with open_gate() as gate, open_gate() as beyond:
-            context.execute(lambda: (gate.pass_through(), beyond.pass_through()))
+            context.execute(pass_both, gate, beyond)
             gate.wait_for(1)
             context.terminate()
             gate.let_go()
@@ -232,21 +253,8 @@ class DoorContract(Contract):
                 beyond.wait_for(1)
 
 
-class TwoArguments(Exception):
-    """Cannot be rebuilt from its text alone."""
+class _Awaiting(TaskContext):
+    """Executes every function as a coroutine function."""
 
-    def __init__(self, one: str, two: str) -> None:
-        super().__init__(f"{one} and {two}")
-
-
-def _look_up(key: str) -> object:
-    return {}[key]
-
-
-def _raise(error: Exception) -> None:
-    raise error
-
-
-def _with_lock(error: Exception) -> Exception:
-    error.lock = threading.Lock()  # type: ignore[attr-defined]
-    return error
+    def execute(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Self:
+        return super().execute(awaited(function), *args, **kwargs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -10,11 +12,13 @@ from typing import Any
 from contract.gate import LIMIT
 from minigun_py.contexts.context import (
     Answer,
+    Control,
     Died,
     Done,
     Harvest,
     ItemFailure,
     Lease,
+    Post,
     Returned,
     StageCounts,
 )
@@ -30,39 +34,46 @@ class ChainKernel:
     due: float | None = None
 
     def __init__(self, **functions: Callable[[Any], Any]) -> None:
-        self.functions = functions
+        self.by_name = functions
+        self.functions = tuple(functions.values())
         self.stages = tuple(functions)
         self.exit_stages = (len(functions) - 1,)
+        self.control = Control()
 
-    def bind(self, exits: Sequence[Any] | None = None) -> BoundChain:
-        return BoundChain(self.functions)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _chain, (self.by_name,)
+
+    def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundChain:
+        return BoundChain(self.by_name)
+
+    def bind_coroutines(self, post: Post) -> BoundCoroutineChain:
+        return BoundCoroutineChain(self.by_name)
 
 
-class BoundChain:
+def _chain(functions: dict[str, Callable[[Any], Any]]) -> ChainKernel:
+    return ChainKernel(**functions)
+
+
+class _Bound:
     """A chain with the results of one worker."""
 
     def __init__(self, functions: dict[str, Callable[[Any], Any]]) -> None:
         self._functions = functions
         self._begin()
 
-    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
-        for index, item in enumerate(items):
-            self._run_one(index, item)
-
-    def finish(self) -> None:
-        """Nothing is held."""
-
     def harvest(self, received: int) -> Harvest:
         harvest = Harvest([self._outputs], list(self._counts.values()), self._failures, 0.001)
         self._begin()
         return harvest
 
-    def _run_one(self, index: int, value: Any) -> None:
+    async def _run_one(self, index: int, value: Any) -> None:
         for name, function in self._functions.items():
             counts = self._counts[name]
             counts.received += 1
             try:
                 result = function(value)
+                if inspect.iscoroutine(result):
+                    result = await result
             except Exception as error:
                 counts.failed += 1
                 self._failures.append(ItemFailure(name, index, value, error))
@@ -78,6 +89,41 @@ class BoundChain:
         self._counts = {name: StageCounts() for name in self._functions}
 
 
+class BoundChain(_Bound):
+    """A chain of plain functions, and its worker."""
+
+    def open(self) -> None:
+        """Nothing is set up."""
+
+    def close(self) -> None:
+        """Nothing was set up."""
+
+    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
+        for index, item in enumerate(items):
+            with contextlib.suppress(StopIteration):  # how a coroutine that never awaits ends
+                self._run_one(index, item).send(None)
+
+    def finish(self) -> None:
+        """Nothing is held."""
+
+
+class BoundCoroutineChain(_Bound):
+    """A chain of coroutine functions, on a loop."""
+
+    async def open(self) -> None:
+        """Nothing is set up."""
+
+    async def close(self) -> None:
+        """Nothing was set up."""
+
+    def twin(self, post: Post) -> BoundCoroutineChain:
+        return BoundCoroutineChain(self._functions)
+
+    async def run(self, items: Sequence[Any]) -> None:
+        for index, item in enumerate(items):
+            await self._run_one(index, item)
+
+
 class HoldingKernel:
     """Holds every item until it is told to finish."""
 
@@ -86,12 +132,27 @@ class HoldingKernel:
     holds = True
     due: float | None = None
 
+    functions: tuple[Callable[..., Any], ...] = ()
+
     def __init__(self) -> None:
         self._held: list[Any] = []
         self._outputs: list[Any] = []
+        self.control = Control()
 
-    def bind(self, exits: Sequence[Any] | None = None) -> HoldingKernel:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return HoldingKernel, ()
+
+    def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> HoldingKernel:
         return self
+
+    def bind_coroutines(self, post: Post) -> BoundCoroutineChain:
+        raise NotImplementedError("what holds items runs on no loop")
+
+    def open(self) -> None:
+        """Nothing is set up."""
+
+    def close(self) -> None:
+        """Nothing was set up."""
 
     def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
         self._held.extend(items)
@@ -123,7 +184,7 @@ class Leases:
 
     # ------------------------------------------------------------- for the context
 
-    def receive(self) -> Lease:
+    def receive(self, most: int | None = None) -> Lease:
         with self._changed:
             while True:
                 try:
@@ -132,7 +193,7 @@ class Leases:
                     if not self._changed.wait(LIMIT):
                         raise TimeoutError("no lease came, and no end") from None
 
-    def receive_nowait(self) -> Lease:
+    def receive_nowait(self, most: int | None = None) -> Lease:
         with self._changed:
             return self._next()
 

@@ -13,10 +13,13 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def needs(ability: str) -> Callable[[F], F]:
-    """Mark a test for kinds with this ability: a field of their traits, or of the test class."""
+    """Mark a test for kinds with this ability: a field of their traits or of the test class.
+
+    "not " before it marks the test for the others.
+    """
 
     def mark(test: F) -> F:
-        test.needs = ability  # type: ignore[attr-defined]
+        test.needs = [*getattr(test, "needs", ()), ability]  # type: ignore[attr-defined]
         return test
 
     return mark
@@ -31,6 +34,12 @@ class Contract:
         if traits is None:
             return
         for name in dir(cls):
-            ability = getattr(getattr(cls, name), "needs", None)
-            if ability and not getattr(traits, ability, getattr(cls, ability, False)):
+            abilities = getattr(getattr(cls, name), "needs", ())
+            if not all(_has(cls, ability) for ability in abilities):
                 setattr(cls, name, None)
+
+
+def _has(cls: type, ability: str) -> bool:
+    wanted, ability = not ability.startswith("not "), ability.removeprefix("not ")
+    traits = cls.traits  # type: ignore[attr-defined]
+    return bool(getattr(traits, ability, getattr(cls, ability, False))) == wanted

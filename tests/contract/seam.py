@@ -11,6 +11,22 @@ from typing import Any, ClassVar
 
 import pytest
 
+from contract.functions import (
+    DeadlyToRebuild,
+    Gated,
+    GatedCoroutine,
+    TwoArguments,
+    deadly_result_for_two,
+    die_at_zero,
+    double,
+    invert,
+    lock_for_two,
+    raise_two_arguments,
+    raise_with_lock,
+    same,
+    type_name,
+    unbuildable_for_two,
+)
 from contract.gate import LIMIT, Gate, open_gate
 from contract.kernels import ChainKernel, HoldingKernel, Leases
 from contract.needs import Contract, needs
@@ -18,7 +34,7 @@ from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
 from minigun_py.contexts.context import Died, Done, ExecutionContext, Kernel, Traits
 from minigun_py.errors import ChannelAborted, ContextError, NotPicklable, RemoteError, WorkerDied
-from minigun_py.placement import ContextKind
+from minigun_py.placement import ContextKind, ContextSpec
 
 __all__ = ["SeamContract"]
 
@@ -38,51 +54,53 @@ class SeamContract(Contract):
 
     def test_every_lease_is_answered_once(self) -> None:
         leases = Leases(*([n, n + 1] for n in range(0, 200, 2)))
-        self._serve(ChainKernel(double=_double), leases)
+        self._serve(ChainKernel(double=double), leases)
         assert sorted(answer.lease.place for answer in leases.done) == list(range(100))
         assert leases.outputs == [2 * n for n in range(200)]
 
     def test_an_answer_holds_the_very_lease_that_was_lent(self) -> None:
         leases = Leases([1], [2])
-        self._serve(ChainKernel(double=_double), leases)
+        self._serve(ChainKernel(double=double), leases)
         assert {id(answer.lease) for answer in leases.done} == set(map(id, leases.lent))
 
     def test_no_lease_is_a_stream_too(self) -> None:
         leases = Leases()
-        self._serve(ChainKernel(double=_double), leases)
+        self._serve(ChainKernel(double=double), leases)
         assert leases.answers == []
 
     def test_a_lease_without_items_is_answered(self) -> None:
         leases = Leases([], [1])
-        self._serve(ChainKernel(double=_double), leases)
+        self._serve(ChainKernel(double=double), leases)
         assert (len(leases.done), leases.outputs) == (2, [2])
 
     def test_values_that_mean_nothing_come_back_as_they_are(self) -> None:
         values = [None, False, 0, "", [], {}, ()]
         leases = Leases(values)
-        self._serve(ChainKernel(same=_same), leases)
+        self._serve(ChainKernel(same=same), leases)
         assert leases.outputs == values
 
     def test_large_items_go_and_come_while_others_do(self) -> None:
         large = [bytes([n]) * 1_000_000 for n in range(8)]
         leases = Leases(*([item] for item in large))
-        self._serve(ChainKernel(same=_same), leases)
+        self._serve(ChainKernel(same=same), leases)
         assert leases.outputs == large
 
     def test_large_buffers_come_back_whole_and_writable(self) -> None:
         leases = Leases([bytearray(b"x" * 3_000_000)])
-        self._serve(ChainKernel(same=_same), leases)
+        self._serve(ChainKernel(same=same), leases)
         (output,) = leases.outputs
         output[0] = 0
         assert bytes(output[1:]) == b"x" * 2_999_999
 
     def test_each_stage_counts_what_it_did(self) -> None:
         leases = Leases([1, 0, 2])
-        self._serve(ChainKernel(invert=_invert, double=_double), leases)
-        invert, double = leases.done[0].harvest.counts
-        assert (invert.received, invert.completed, invert.failed) == (3, 2, 1)
-        assert (double.received, double.completed, double.emitted) == (2, 2, 2)
+        self._serve(ChainKernel(invert=invert, double=double), leases)
+        first, second = leases.done[0].harvest.counts
+        assert (first.received, first.completed, first.failed) == (3, 2, 1)
+        assert (second.received, second.completed, second.emitted) == (2, 2, 2)
 
+    @needs("not one_lease_each")
+    @needs("not runs_coroutines")
     def test_a_kernel_that_holds_items_gives_them_after_the_last_lease(self) -> None:
         leases = Leases([1, 2], [3], [])
         leases.lent[-1].last = True
@@ -93,7 +111,7 @@ class SeamContract(Contract):
 
     def test_a_failure_names_its_stage_its_item_and_its_place(self) -> None:
         leases = Leases([1, 2, 0, 4])
-        self._serve(ChainKernel(invert=_invert), leases)
+        self._serve(ChainKernel(invert=invert), leases)
         (failure,) = leases.failures
         assert (failure.stage, failure.index, failure.item) == ("invert", 2, 0)
         assert isinstance(failure.error, ZeroDivisionError)
@@ -101,24 +119,24 @@ class SeamContract(Contract):
 
     def test_a_later_stage_fails_on_what_reached_it(self) -> None:
         leases = Leases([5, 0, 7])
-        self._serve(ChainKernel(double=_double, invert=_invert), leases)
+        self._serve(ChainKernel(double=double, invert=invert), leases)
         (failure,) = leases.failures
         assert (failure.stage, failure.index, failure.item) == ("invert", 1, 0)
 
     def test_items_after_a_failed_one_are_run(self) -> None:
         leases = Leases([0, 0, 1], [0, 2])
-        self._serve(ChainKernel(invert=_invert), leases)
+        self._serve(ChainKernel(invert=invert), leases)
         assert (leases.outputs, len(leases.failures)) == ([1, 0.5], 3)
 
     def test_an_error_says_where_it_was_raised(self) -> None:
         leases = Leases([0])
-        self._serve(ChainKernel(invert=_invert), leases)
+        self._serve(ChainKernel(invert=invert), leases)
         (failure,) = leases.failures
-        assert "_invert" in _trace_of(failure.error)
+        assert "invert" in _trace_of(failure.error)
 
     def test_an_item_that_cannot_cross_harms_no_neighbour(self) -> None:
         leases = Leases([1, threading.Lock(), 3])
-        self._serve(ChainKernel(name=_type_name), leases)
+        self._serve(ChainKernel(name=type_name), leases)
         if self.traits.shares_memory:
             assert leases.outputs == ["int", "lock", "int"]
         else:
@@ -129,7 +147,7 @@ class SeamContract(Contract):
 
     def test_a_result_that_cannot_cross_harms_no_neighbour(self) -> None:
         leases = Leases([1, 2, 3])
-        self._serve(ChainKernel(lock=_lock_for_two), leases)
+        self._serve(ChainKernel(lock=lock_for_two), leases)
         if self.traits.shares_memory:
             assert len(leases.outputs) == 3
         else:
@@ -140,7 +158,7 @@ class SeamContract(Contract):
 
     def test_a_result_that_cannot_be_rebuilt_harms_no_neighbour(self) -> None:
         leases = Leases([1, 2, 3])
-        self._serve(ChainKernel(build=_unbuildable_for_two), leases)
+        self._serve(ChainKernel(build=unbuildable_for_two), leases)
         if self.traits.shares_memory:
             assert len(leases.outputs) == 3
         else:
@@ -151,7 +169,7 @@ class SeamContract(Contract):
 
     def test_an_error_that_cannot_be_rebuilt_is_told_by_name_and_text(self) -> None:
         leases = Leases([1])
-        self._serve(ChainKernel(fail=_raise_two_arguments), leases)
+        self._serve(ChainKernel(fail=raise_two_arguments), leases)
         (failure,) = leases.failures
         assert str(failure.error).endswith("one and two")
         if self.traits.shares_memory:
@@ -162,7 +180,7 @@ class SeamContract(Contract):
 
     def test_an_error_that_cannot_be_pickled_is_told_by_name_and_text(self) -> None:
         leases = Leases([1])
-        self._serve(ChainKernel(fail=_raise_with_lock), leases)
+        self._serve(ChainKernel(fail=raise_with_lock), leases)
         (failure,) = leases.failures
         assert isinstance(failure.error, ValueError if self.traits.shares_memory else RemoteError)
         assert "holds a lock" in str(failure.error)
@@ -171,14 +189,14 @@ class SeamContract(Contract):
 
     def test_as_many_leases_as_workers_are_run_at_a_time(self) -> None:
         leases = Leases(*([n] for n in range(self.workers)))
-        with open_gate() as gate, self._serving(_gated(gate), leases):
+        with open_gate() as gate, self._serving(self._gated(gate), leases):
             gate.wait_for(self.workers)
             gate.let_go(self.workers)
         assert leases.outputs == list(range(self.workers))
 
     def test_no_more_leases_than_workers_are_run_at_a_time(self) -> None:
         leases = Leases(*([n] for n in range(3 * self.workers)))
-        with open_gate() as gate, self._serving(_gated(gate), leases):
+        with open_gate() as gate, self._serving(self._gated(gate), leases):
             gate.wait_for(self.workers)
             assert gate.nobody_waits()
             gate.let_go(3 * self.workers)
@@ -186,7 +204,7 @@ class SeamContract(Contract):
 
     def test_a_lease_that_comes_late_is_served(self) -> None:
         leases = Leases([1], ended=False)
-        with self._serving(ChainKernel(double=_double), leases):
+        with self._serving(ChainKernel(double=double), leases):
             leases.wait_for_answers(1)
             leases.end()
         assert leases.outputs == [2]
@@ -196,13 +214,13 @@ class SeamContract(Contract):
     def test_serve_is_ended_by_a_cut(self) -> None:
         leases = Leases([1], ended=False)
         with pytest.raises(ChannelAborted, match="enough"):  # noqa: SIM117
-            with self._serving(ChainKernel(double=_double), leases):
+            with self._serving(ChainKernel(double=double), leases):
                 leases.wait_for_answers(1)
                 leases.abort("enough")
         assert leases.outputs == [2]
 
     def test_a_cut_context_can_be_closed_at_once(self) -> None:
-        context = self._opened(ChainKernel(double=_double))
+        context = self._opened(ChainKernel(double=double))
         leases = Leases([1], [2])
         leases.abort("enough")
         with pytest.raises(ChannelAborted):
@@ -211,26 +229,26 @@ class SeamContract(Contract):
         assert leases.answers == []
 
     def test_it_can_be_closed_twice(self) -> None:
-        context = self._opened(ChainKernel(double=_double))
+        context = self._opened(ChainKernel(double=double))
         context.close(Deadline.after(LIMIT))
         context.close(Deadline.after(LIMIT))
 
     def test_it_can_be_closed_without_having_served(self) -> None:
-        context = self._opened(ChainKernel(double=_double))
+        context = self._opened(ChainKernel(double=double))
         context.close(Deadline.after(0.0))
 
     def test_it_can_be_closed_without_having_been_opened(self) -> None:
         registry.create(self.kind).close(Deadline.after(0.0))
 
     def test_a_kill_after_the_close_does_nothing(self) -> None:
-        context = self._opened(ChainKernel(double=_double))
+        context = self._opened(ChainKernel(double=double))
         context.close(Deadline.after(LIMIT))
         context.kill("too late")
 
     def test_a_kill_ends_serve_where_the_kind_can_be_killed(self) -> None:
         leases = Leases([1])
         with open_gate() as gate:
-            context = self._opened(_gated(gate))
+            context = self._opened(self._gated(gate))
             thread, raised = _in_thread(context, leases)
             gate.wait_for(1)
             context.kill("enough of it")
@@ -250,7 +268,7 @@ class SeamContract(Contract):
     @needs("survives_crash")
     def test_a_death_blames_the_running_item_and_no_other(self) -> None:
         leases = Leases([1, 2, 0, 4], [5, 6])
-        self._serve(ChainKernel(die=_die_at_zero), leases, workers=1)
+        self._serve(ChainKernel(die=die_at_zero), leases, workers=1)
         (died,) = [answer for answer in leases.answers if isinstance(answer, Died)]
         assert (died.lease, died.index) == (leases.lent[0], 2)
         assert isinstance(died.error, WorkerDied)
@@ -260,14 +278,14 @@ class SeamContract(Contract):
     @needs("survives_crash")
     def test_a_death_is_told_once(self) -> None:
         leases = Leases([0, 1], [2, 3], [4, 5])
-        self._serve(ChainKernel(die=_die_at_zero), leases, workers=1)
+        self._serve(ChainKernel(die=die_at_zero), leases, workers=1)
         told = [a for a in leases.answers if not isinstance(a, Done) and _death_of(a) is not None]
         assert len(told) == 1
 
     @needs("survives_crash")
     @pytest.mark.parametrize("moment", ["item is rebuilt", "result is pickled"])
     def test_a_death_while_an_item_crosses_blames_that_item(self, moment: str) -> None:
-        function = _same if moment == "item is rebuilt" else _deadly_result_for_two
+        function = same if moment == "item is rebuilt" else deadly_result_for_two
         item = DeadlyToRebuild(os.getpid()) if moment == "item is rebuilt" else 2
         leases = Leases([1, item, 3])
         self._serve(ChainKernel(cross=function), leases, workers=1)
@@ -277,9 +295,14 @@ class SeamContract(Contract):
 
     # ------------------------------------------------------------- steps
 
+    def _gated(self, gate: Gate) -> ChainKernel:
+        return ChainKernel(
+            wait=GatedCoroutine(gate) if self.traits.runs_coroutines else Gated(gate)
+        )
+
     def _opened(self, kernel: Kernel, workers: int | None = None) -> ExecutionContext:
         context = registry.create(self.kind)
-        context.open(kernel, workers or self.workers)
+        context.open(kernel, ContextSpec(self.kind, workers or self.workers))
         return context
 
     def _serve(self, kernel: Kernel, leases: Leases, workers: int | None = None) -> None:
@@ -309,38 +332,6 @@ class SeamContract(Contract):
             raise raised[0]
 
 
-class TwoArguments(Exception):
-    """Cannot be rebuilt from its text alone."""
-
-    def __init__(self, one: str, two: str) -> None:
-        super().__init__(f"{one} and {two}")
-
-
-class Unbuildable:
-    """Can be pickled, and never unpickled."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_invert, (0,))
-
-
-class DeadlyToRebuild:
-    """Kills the process that unpickles it, unless that is the one of the test."""
-
-    def __init__(self, home: int) -> None:
-        self.home = home
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if os.getpid() != state["home"]:
-            os._exit(9)
-
-
-class DeadlyToPickle:
-    """Kills the process that pickles it."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        os._exit(9)
-
-
 def _in_thread(
     context: ExecutionContext, leases: Leases
 ) -> tuple[threading.Thread, list[BaseException]]:
@@ -357,14 +348,6 @@ def _in_thread(
     return thread, raised
 
 
-def _gated(gate: Gate) -> ChainKernel:
-    def wait(item: Any) -> Any:
-        gate.pass_through()
-        return item
-
-    return ChainKernel(wait=wait)
-
-
 def _trace_of(error: BaseException) -> str:
     import traceback
 
@@ -373,47 +356,3 @@ def _trace_of(error: BaseException) -> str:
 
 def _death_of(answer: Any) -> WorkerDied | None:
     return answer.error if isinstance(answer, Died) else answer.death
-
-
-def _double(number: int) -> int:
-    return 2 * number
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _invert(number: int) -> float:
-    return 1 / number
-
-
-def _type_name(value: Any) -> str:
-    return type(value).__name__
-
-
-def _lock_for_two(number: int) -> Any:
-    return threading.Lock() if number == 2 else number
-
-
-def _unbuildable_for_two(number: int) -> Any:
-    return Unbuildable() if number == 2 else number
-
-
-def _deadly_result_for_two(number: int) -> Any:
-    return DeadlyToPickle() if number == 2 else number
-
-
-def _raise_two_arguments(number: int) -> None:
-    raise TwoArguments("one", "two")
-
-
-def _raise_with_lock(number: int) -> None:
-    error = ValueError("holds a lock")
-    error.lock = threading.Lock()  # type: ignore[attr-defined]
-    raise error
-
-
-def _die_at_zero(number: int) -> int:
-    if number == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number

@@ -1,0 +1,137 @@
+"""In N coroutines on one event loop, N items at a time.
+
+The thread that calls `serve` runs the loop. N tasks take leases by turns: one waits for a lease,
+those behind it for the turn, so that a lease wakes one task and not all. What the stages want set
+up is set up once for the loop.
+
+*Threads*: everything is in the loop's thread but `kill`, and the callback of `on_ready`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, ClassVar
+
+from minigun_py.clock import Deadline
+from minigun_py.contexts.context import (
+    Answer,
+    BoundCoroutines,
+    Done,
+    Kernel,
+    Lease,
+    LeaseReceiver,
+    Post,
+    Traits,
+)
+from minigun_py.errors import ContextError, EndOfChannel, WouldBlock
+from minigun_py.placement import ContextSpec
+
+__all__ = ["CoroutineContext"]
+
+
+class CoroutineContext:
+    """N workers, each a task of one event loop."""
+
+    traits: ClassVar = Traits(
+        shares_memory=True, survives_crash=False, killable=True, runs_coroutines=True
+    )
+
+    def __init__(self) -> None:
+        self._workers: list[BoundCoroutines] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._why_killed: str | None = None
+
+    @staticmethod
+    def obstacle() -> str | None:
+        """It runs everywhere."""
+        return None
+
+    def open(self, kernel: Kernel, spec: ContextSpec) -> None:
+        """Bind the kernel once for every task."""
+        first = kernel.bind_coroutines(Post(1, kernel.control))
+        posts = [Post(number, kernel.control) for number in range(2, spec.workers + 1)]
+        self._workers = [first, *map(first.twin, posts)]
+
+    def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+        """Run leases on a loop until they end. Raises `ContextError` if killed."""
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            try:
+                runner.run(self._serve(leases, answer))
+            except asyncio.CancelledError:
+                raise ContextError(self._why_killed or "the event loop was cancelled") from None
+
+    def kill(self, why: str) -> None:
+        """Cancel every task; `serve` raises `ContextError` with `why`."""
+        self._why_killed = why
+        if self._loop is not None and self._main is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._main.cancel)
+
+    def close(self, deadline: Deadline) -> None:
+        """Forget the kernels; the loop ended with `serve`."""
+        self._workers = []
+
+    async def _serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+        self._main = asyncio.current_task()
+        queue = _LeaseQueue(leases, asyncio.get_running_loop())
+        try:
+            await self._workers[0].open()
+            await _all(_work(worker, queue, answer) for worker in self._workers)
+        finally:
+            await self._workers[0].close()
+
+
+class _LeaseQueue:
+    """The leases, for tasks that wait by turns."""
+
+    def __init__(self, leases: LeaseReceiver, loop: asyncio.AbstractEventLoop) -> None:
+        self._leases, self._loop = leases, loop
+        self._ready = asyncio.Event()
+        self._turn = asyncio.Lock()
+        leases.on_ready(self._wake)
+
+    async def receive(self) -> Lease | None:
+        """The next lease; None at the end. Raises `ChannelAborted` if the stream is cut."""
+        async with self._turn:
+            while True:
+                self._ready.clear()
+                try:
+                    return self._leases.receive_nowait()
+                except WouldBlock:
+                    await self._ready.wait()  # ended by a lease, an answer, the end, or a cut
+                except EndOfChannel:
+                    return None
+
+    def answered(self) -> None:
+        """An answer was given, after which there may be another lease, or the end."""
+        self._ready.set()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._ready.set)
+
+
+async def _work(
+    worker: BoundCoroutines, queue: _LeaseQueue, answer: Callable[[Answer], None]
+) -> None:
+    while (lease := await queue.receive()) is not None:
+        await worker.run(lease.items)
+        answer(Done(lease, worker.harvest(len(lease.items))))
+        queue.answered()
+
+
+async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all to their ends. What the first raises cancels the others and is raised."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()

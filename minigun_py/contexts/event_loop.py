@@ -1,0 +1,72 @@
+"""Runs coroutines to their ends from code that is none: an event loop for one worker.
+
+*Threads*: a loop belongs to the thread that first runs something on it. Where that thread already
+runs a loop, as in a notebook, another loop cannot run in it: this one gets a thread of its own,
+which `close` ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+__all__ = ["EventLoop"]
+
+T = TypeVar("T")
+
+
+class EventLoop:
+    """An event loop that is made when it is first needed."""
+
+    def __init__(self) -> None:
+        self._runner: asyncio.Runner | None = None
+        self._thread: ThreadPoolExecutor | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run to the end, and return the result."""
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+            if _a_loop_runs_here():
+                self._thread = ThreadPoolExecutor(1, "minigun-event-loop")
+        context = contextvars.copy_context()
+        if self._thread is None:
+            return self._runner.run(coroutine, context=context)
+        return self._thread.submit(self._runner.run, coroutine, context=context).result()
+
+    def iterate(self, iterator: AsyncIterator[T]) -> Iterator[T]:
+        """The elements of an asynchronous iterator, each awaited when it is asked for."""
+        try:
+            while True:
+                try:
+                    yield self.run(_next(iterator))
+                except StopAsyncIteration:
+                    return
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                self.run(close())
+
+    def close(self) -> None:
+        """End the loop, and what still runs on it. Can be called twice."""
+        runner, self._runner = self._runner, None
+        thread, self._thread = self._thread, None
+        if runner is not None and thread is None:
+            runner.close()
+        elif runner is not None and thread is not None:
+            thread.submit(runner.close).result()
+            thread.shutdown()
+
+
+async def _next(iterator: AsyncIterator[T]) -> T:
+    return await anext(iterator)
+
+
+def _a_loop_runs_here() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

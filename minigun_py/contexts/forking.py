@@ -1,0 +1,104 @@
+"""Forks this process safely: one fork at a time, signals blocked, nothing written twice.
+
+While a subinterpreter is alive a fork kills the child (CPython issue 139759), so that is refused,
+and whoever makes an interpreter takes the same turn as whoever forks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from minigun_py.errors import ContextError
+
+__all__ = ["fork", "forking_turn", "obstacle_to_forking"]
+
+
+def obstacle_to_forking() -> str | None:
+    """Why this process cannot be forked now, in words; None if it can."""
+    if not hasattr(os, "fork"):
+        return "this system has no fork"
+    if sys.platform == "darwin":
+        return "the libraries of this system do not survive a fork"
+    if _subinterpreters_alive():
+        return "a subinterpreter is alive, beside which a forked process dies"
+    return None
+
+
+def _subinterpreters_alive() -> bool:
+    for name in ("_interpreters", "_xxsubinterpreters"):
+        if module := sys.modules.get(name):
+            return len(module.list_all()) > 1
+    return False
+
+
+class _Turn:
+    """One at a time: a fork changes the filters of warnings, which belong to everybody."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """In a child, whose copy of the lock may be held by a thread that it does not have."""
+        self.lock = threading.Lock()
+
+
+_turn: Final = _Turn()
+os.register_at_fork(after_in_child=_turn.renew)
+
+
+def forking_turn() -> threading.Lock:
+    """The lock to hold while a process is forked or a subinterpreter is made."""
+    return _turn.lock
+
+
+def fork(child: Callable[[], None]) -> int:
+    """Fork. The child runs `child` with signals blocked, and never returns.
+
+    Raises:
+        ContextError: The child would die at once.
+    """
+    _flush_standard_streams()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        with _turn.lock, warnings.catch_warnings():
+            if why := obstacle_to_forking():
+                raise ContextError(f"this process cannot be forked now: {why}")
+            # A parent with threads is warned of by 3.12+. The fork server takes no lock of the
+            # parent's: it only forks. What a user's closure does with a held lock is documented.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            _run_and_exit(child)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return pid
+
+
+def _run_and_exit(child: Callable[[], None]) -> NoReturn:
+    status = 1
+    try:
+        child()
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except KeyboardInterrupt:  # raised by a stage: real ones do not reach a worker
+        status = 128 + signal.SIGINT
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        _flush_standard_streams()
+        os._exit(status)
+
+
+def _flush_standard_streams() -> None:
+    """So that a child does not write once more what waits in them. They may be closed or None."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

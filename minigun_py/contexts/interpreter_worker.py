@@ -1,0 +1,24 @@
+"""What a subinterpreter does: be a worker until its socket ends."""
+
+from __future__ import annotations
+
+import socket
+
+from minigun_py.contexts.crossing import pack_error
+from minigun_py.contexts.running_items import RunningItems
+from minigun_py.contexts.wire import FrameKind, encode, write_frame
+from minigun_py.contexts.worker_loop import work
+from minigun_py.errors import WorkerDied
+
+__all__ = ["run"]
+
+
+def run(descriptor: int, slot: int) -> None:
+    """Take over a socket, and run leases until it ends."""
+    with socket.socket(fileno=descriptor) as sock:
+        try:
+            work(sock, None, RunningItems.private(slot + 1), slot)
+        except SystemExit as ended:  # no exit code leaves an interpreter
+            status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+            died = WorkerDied(f"the interpreter ended with exit code {status}", status)
+            write_frame(sock, encode(FrameKind.FAILED, -1, pack_error(died)))

@@ -1,0 +1,35 @@
+"""In N freshly started processes, which have nothing of this program but what they are sent.
+
+They mean the same as forked ones and are supervised the same way, by a server that is itself
+freshly started. For programs that cannot be forked, and for workers that should not inherit.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+from minigun_py.contexts.context import Kernel, Traits
+from minigun_py.contexts.crew import Crew
+from minigun_py.contexts.fresh_server import fresh_server
+from minigun_py.contexts.remote_context import RemoteContext
+from minigun_py.contexts.running_items import RunningItems
+from minigun_py.placement import ContextSpec
+
+__all__ = ["ProcessContext"]
+
+
+class ProcessContext(RemoteContext):
+    """N persistent fresh workers."""
+
+    traits: ClassVar = Traits(
+        shares_memory=False, survives_crash=True, killable=True, inherits_code=False
+    )
+
+    @staticmethod
+    def obstacle() -> str | None:
+        """It runs wherever socket pairs can be inherited."""
+        return None if hasattr(os, "fork") else "this system has no socket pairs to inherit"
+
+    def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:
+        return fresh_server(running, spec.workers, spec.start_method or "forkserver")

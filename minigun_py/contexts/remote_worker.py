@@ -1,0 +1,74 @@
+"""What the parent knows of one worker at the other end of a socket pair."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+from typing import Final
+
+from minigun_py.contexts.context import Lease
+from minigun_py.contexts.crew import Spawned
+from minigun_py.contexts.wire import FrameReader, FrameWriter
+
+__all__ = ["WINDOW", "RemoteWorker"]
+
+WINDOW: Final = 2
+"""Leases at one worker: the one that runs and the next. A busy parent can be 5 ms late."""
+
+LONG_LEASE_SECONDS: Final = 0.05
+"""A worker whose last lease took longer has no second one waiting: others may be idle sooner."""
+
+
+class RemoteWorker:
+    """One worker, with the leases that it holds by place."""
+
+    def __init__(
+        self, spawned: Spawned, most_items: int | None = None, most_leases: int | None = None
+    ) -> None:
+        self.number, self.slot, self.socket = spawned.worker, spawned.slot, spawned.socket
+        self.socket.setblocking(False)
+        self.reader = FrameReader(self.socket)
+        self.writer = FrameWriter(self.socket)
+        self.leases: dict[int, Lease] = {}
+        self.events = select.POLLIN
+        self.gone = self.released = self.answered = False
+        self.window = 1
+        self.items_left, self._leases_left = most_items, most_leases
+
+    @property
+    def has_had_its_share(self) -> bool:
+        """Whether it gets no other lease."""
+        return (self.items_left is not None and self.items_left <= 0) or self._leases_left == 0
+
+    def takes_one_more(self, held: int) -> bool:
+        """Whether it holds exactly so many leases and may have another."""
+        return (
+            len(self.leases) == held < self.window
+            and not (self.gone or self.released)
+            and not self.has_had_its_share
+        )
+
+    def lend(self, lease: Lease) -> None:
+        """Note a lease that goes to it for the first time."""
+        self.leases[lease.place] = lease
+        if self.items_left is not None:
+            self.items_left -= len(lease.items)
+        if self._leases_left is not None:
+            self._leases_left -= 1
+
+    def took(self, seconds: float) -> None:
+        """Note how long its last lease ran."""
+        self.window = WINDOW if seconds < LONG_LEASE_SECONDS else 1
+
+    def release(self) -> None:
+        """Tell it that no lease will follow; it tears down, and exits."""
+        if not self.released:
+            self.released = True
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Hear no more of it. It sees the end of its frames."""
+        with self.socket, contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)

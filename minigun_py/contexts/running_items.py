@@ -1,0 +1,83 @@
+"""Memory shared with workers in which each notes the item that it is about to run.
+
+So the parent knows which item to blame if the worker dies. Two numbers for each worker: the place
+of its lease, and the index of the item in it; -1 stands for none.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Self
+
+__all__ = ["RunningItems"]
+
+_CELLS: Final = 2
+_NONE: Final = -1
+
+
+class RunningItems:
+    """The notes of all workers of a context."""
+
+    def __init__(self, memory: mmap.mmap | bytearray, descriptor: int | None = None) -> None:
+        self._memory, self._descriptor = memory, descriptor
+        self._cells = memoryview(memory).cast("q")
+
+    @classmethod
+    def shared(cls, workers: int) -> Self:
+        """Memory that other processes can map, by inheritance or by its descriptor."""
+        size = workers * _CELLS * 8
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("minigun-running-items")
+        else:
+            with tempfile.TemporaryFile() as file:
+                descriptor = os.dup(file.fileno())
+        os.ftruncate(descriptor, size)
+        notes = cls(mmap.mmap(descriptor, size), descriptor)
+        for slot in range(workers):
+            notes.clear(slot)
+        return notes
+
+    @classmethod
+    def attached(cls, descriptor: int) -> Self:
+        """In another process: the memory behind a descriptor that it was given."""
+        return cls(mmap.mmap(descriptor, os.fstat(descriptor).st_size))
+
+    @classmethod
+    def private(cls, workers: int) -> Self:
+        """For workers that cannot die alone, so that nobody else ever reads it."""
+        return cls(bytearray(b"\xff") * (workers * _CELLS * 8))
+
+    def fileno(self) -> int:
+        """The descriptor to hand to other processes."""
+        assert self._descriptor is not None, "this memory is private"
+        return self._descriptor
+
+    def each(self, slot: int, place: int, items: Iterable[Any]) -> Iterator[Any]:
+        """In the worker: the items, noting the index of each before it is given."""
+        cells, base = self._cells, slot * _CELLS
+        cells[base + 1] = _NONE
+        cells[base] = place
+        for index, item in enumerate(items):
+            cells[base + 1] = index
+            yield item
+        cells[base + 1] = _NONE
+
+    def read(self, slot: int) -> tuple[int, int]:
+        """Place and index of what a worker was running; -1 for neither."""
+        return self._cells[slot * _CELLS], self._cells[slot * _CELLS + 1]
+
+    def clear(self, slot: int) -> None:
+        """Forget what a worker was running."""
+        self._cells[slot * _CELLS] = self._cells[slot * _CELLS + 1] = _NONE
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._cells.release()
+        if isinstance(self._memory, mmap.mmap):
+            self._memory.close()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,290 @@
+"""The poll loop that feeds workers over private socket pairs: forks, processes, interpreters.
+
+The thread that calls `run` hands leases out, at most two to a worker, so that a worker has its
+next lease before it needs it; it takes answers in, and it notices deaths. It never blocks but in
+``poll``, which any of these ends: a frame, room in a socket, a death, a lease that has become
+available.
+
+A death has two witnesses, the crew's word and the end of the socket. The running item is read
+from memory shared with the worker: before an item, the worker notes its index there. That item
+alone is to blame; the other leases of the worker go back.
+
+A worker that has had its share of items is *released*: its socket is ended for writing, it tears
+down what its stages had set up, and exits. At the end of the stream all are.
+
+*Threads*: everything belongs to the thread in `run`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from minigun_py.contexts import crossing
+from minigun_py.contexts.context import (
+    Answer,
+    Died,
+    Done,
+    Harvest,
+    Kernel,
+    Lease,
+    LeaseReceiver,
+    Returned,
+)
+from minigun_py.contexts.crew import Crew, Exited, Spawned
+from minigun_py.contexts.log_forwarding import receive_record
+from minigun_py.contexts.remote_worker import WINDOW, RemoteWorker
+from minigun_py.contexts.running_items import RunningItems
+from minigun_py.contexts.wake_up import WakeUp
+from minigun_py.contexts.wire import Frame, FrameKind, encode
+from minigun_py.errors import ContextError, EndOfChannel, WorkerDied, WouldBlock
+
+__all__ = ["ServeLoop", "Staff"]
+
+MAX_EARLY_DEATHS: Final = 8
+"""Deaths in a row of workers that never answered: more of them are no accident."""
+
+
+@dataclass(slots=True)
+class Staff:
+    """The workers by number, whoever starts them, and what holds for each."""
+
+    crew: Crew
+    size: int
+    running: RunningItems
+    code: bytes | None
+    """What a worker is sent first; None if it has inherited its stages."""
+    most_items: int | None
+    """Items after which a worker is released."""
+    most_leases: int | None
+    """Leases after which a worker is released."""
+    workers: dict[int, RemoteWorker]
+    expected: int = 0
+    """Workers that were asked for and have not come yet."""
+
+    def hire(self, slot: int) -> None:
+        """Ask for a worker."""
+        self.crew.spawn(slot)
+        self.expected += 1
+
+
+class ServeLoop:
+    """The poll loop of one `serve`."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        staff: Staff,
+        leases: LeaseReceiver,
+        answer: Callable[[Answer], None],
+        wake: WakeUp,
+    ) -> None:
+        self._kernel, self._leases, self._answer, self._wake = kernel, leases, answer, wake
+        self._staff, self._workers, self._running = staff, staff.workers, staff.running
+        self._poller = select.poll()
+        self._poller.register(staff.crew, select.POLLIN)
+        self._poller.register(wake, select.POLLIN)
+        self._suspects: set[Lease] = set()  # something in them may kill a worker as it crosses
+        self._ended = False
+        self._early_deaths = 0
+
+    def run(self) -> None:
+        """Run leases until they end, and every worker with them.
+
+        Raises:
+            ContextError: The workers cannot be kept alive.
+            Exception: What a setup or a teardown raised in a worker.
+        """
+        while True:
+            self._wake.clear()
+            self._hand_out()
+            self._release()
+            if self._ended and not self._workers and not self._staff.expected:
+                return
+            for fd, event in self._poller.poll():
+                if fd == self._staff.crew.fileno():
+                    self._hear_crew()
+                elif fd != self._wake.fileno():
+                    self._hear_worker(fd, event)
+
+    def _hand_out(self) -> None:
+        """Give leases to the workers that hold the fewest, until there are none now."""
+        for held in range(WINDOW):
+            if held and len(self._workers) < self._staff.size:
+                return  # a worker that is about to come has a better claim to it
+            for worker in tuple(self._workers.values()):
+                if self._ended:
+                    return
+                if worker.takes_one_more(held):
+                    try:
+                        lease = self._leases.receive_nowait(worker.items_left)
+                    except WouldBlock:
+                        return
+                    except EndOfChannel:
+                        self._ended = True
+                        return
+                    worker.lend(lease)
+                    self._send(worker, lease)
+
+    def _release(self) -> None:
+        """Let go the workers that get no other lease and have answered for theirs."""
+        done = self._ended and not any(w.leases for w in self._workers.values())
+        for worker in self._workers.values():
+            if done or (worker.has_had_its_share and not worker.leases):
+                worker.release()
+
+    def _send(self, worker: RemoteWorker, lease: Lease, one_by_one: bool = False) -> None:
+        worker.leases[lease.place] = lease
+        one_by_one = one_by_one or lease in self._suspects
+        self._suspects.discard(lease)
+        try:
+            if one_by_one:
+                blobs = crossing.pack_each(lease.items)
+                parts = encode(FrameKind.RUN_ONE_BY_ONE, lease.place, blobs)
+            else:
+                kind = FrameKind.RUN_LAST if lease.last else FrameKind.RUN
+                parts = encode(kind, lease.place, lease.items)
+        except Exception:
+            self._send(worker, lease, one_by_one=True)
+            return
+        self._write(worker, parts)
+
+    def _write(self, worker: RemoteWorker, parts: list[memoryview]) -> None:
+        with contextlib.suppress(OSError):  # a dead worker: the crew will say so
+            worker.writer.send(parts)
+        self._watch(worker)
+
+    def _watch(self, worker: RemoteWorker) -> None:
+        events = select.POLLIN | (select.POLLOUT if worker.writer.pending else 0)
+        if events != worker.events:
+            worker.events = events
+            self._poller.register(worker.socket, events)
+
+    def _hear_worker(self, fd: int, event: int) -> None:
+        worker = next((w for w in self._workers.values() if w.socket.fileno() == fd), None)
+        if worker is None:  # buried earlier in this turn
+            return
+        if event & select.POLLOUT:
+            with contextlib.suppress(OSError):  # as in _send
+                worker.writer.flush()
+            self._watch(worker)
+        if event & ~select.POLLOUT:
+            self._take_frames(worker)
+
+    def _take_frames(self, worker: RemoteWorker) -> None:
+        frames, open_ = worker.reader.read()
+        for frame in frames:
+            self._take(worker, frame)
+        if not open_ and not worker.gone:
+            worker.gone = True  # what it died of comes from the crew
+            self._poller.unregister(worker.socket)
+
+    def _take(self, worker: RemoteWorker, frame: Frame) -> None:
+        match frame.kind:
+            case FrameKind.FAILED:
+                raise crossing.unpack_error(frame.load())
+            case FrameKind.LOGGED:
+                receive_record(frame.load())
+            case FrameKind.DRAIN:
+                self._kernel.control.drain()
+            case FrameKind.CANCEL:
+                self._kernel.control.cancel.cancel(frame.load())
+            case _:
+                self._take_answer(worker, frame)
+
+    def _take_answer(self, worker: RemoteWorker, frame: Frame) -> None:
+        lease = worker.leases.pop(frame.token)
+        worker.answered = True
+        if frame.kind is not FrameKind.UNREADABLE:
+            try:
+                harvest = self._load(frame, lease)
+            except _Unreadable:
+                pass
+            else:
+                worker.took(harvest.seconds)
+                self._answer(Done(lease, harvest))
+                return
+        self._send(worker, lease, one_by_one=True)
+
+    def _load(self, frame: Frame, lease: Lease) -> Harvest:
+        kernel = self._kernel
+        if frame.kind is FrameKind.DONE_ONE_BY_ONE:
+            harvest = crossing.unpack_each(frame.load(), kernel.stages, kernel.exit_stages)
+        else:
+            try:
+                harvest = crossing.unpack_harvest(frame.load())
+            except Exception as error:
+                raise _Unreadable from error
+        harvest.failures = crossing.with_items(harvest.failures, kernel.stages[0], lease.items)
+        return harvest
+
+    def _hear_crew(self) -> None:
+        told, open_ = self._staff.crew.receive()
+        for message in told:
+            if isinstance(message, Spawned):
+                self._welcome(message)
+            else:
+                self._bury(message)
+        if not open_:
+            raise ContextError("the fork server died, and its workers with it")
+
+    def _welcome(self, spawned: Spawned) -> None:
+        staff = self._staff
+        worker = RemoteWorker(spawned, staff.most_items, staff.most_leases)
+        staff.expected -= 1
+        self._workers[worker.number] = worker
+        self._poller.register(worker.socket, worker.events)
+        if staff.code is not None:
+            self._write(worker, encode(FrameKind.CODE, 0, staff.code))
+
+    def _bury(self, exited: Exited) -> None:
+        """Take what a worker still said, blame its running item if it died, and replace it."""
+        worker = self._workers[exited.worker]
+        if not worker.gone:
+            self._take_frames(worker)
+        if not worker.gone:  # somebody else holds its end open; the crew's word counts
+            self._poller.unregister(worker.socket)
+        del self._workers[exited.worker]
+        worker.close()
+        if worker.released and not worker.leases:
+            if exited.status:
+                raise WorkerDied(f"{_obituary(exited)} while it was torn down", exited.status)
+            self._running.clear(worker.slot)
+        else:
+            self._account(worker, WorkerDied(_obituary(exited), exited.status))
+        if not self._ended:
+            self._replace(worker, exited)
+
+    def _account(self, worker: RemoteWorker, death: WorkerDied) -> None:
+        place, index = self._running.read(worker.slot)
+        self._running.clear(worker.slot)
+        untold: WorkerDied | None = death
+        for lease in sorted(worker.leases.values(), key=lambda lease: lease.place != place):
+            if lease.place == place and 0 <= index < len(lease.items):
+                self._answer(Died(lease, index, death))
+            else:
+                if untold is not None:  # no item was running: one of these died on its way
+                    self._suspects.add(lease)
+                self._answer(Returned(lease, untold))
+            untold = None  # a death is told once
+        worker.leases.clear()
+
+    def _replace(self, worker: RemoteWorker, exited: Exited) -> None:
+        self._early_deaths = 0 if worker.answered else self._early_deaths + 1
+        if self._early_deaths > MAX_EARLY_DEATHS:
+            raise ContextError(f"workers die before their first answer: {_obituary(exited)}")
+        self._staff.hire(worker.slot)
+
+
+class _Unreadable(Exception):
+    """An answer cannot be unpickled; it has to be given again, one by one."""
+
+
+def _obituary(exited: Exited) -> str:
+    if exited.status < 0:
+        return f"the worker was killed by {signal.Signals(-exited.status).name}"
+    return f"the worker ended with exit code {exited.status}"

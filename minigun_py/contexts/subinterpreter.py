@@ -1,0 +1,129 @@
+"""In N interpreters of this process, each with a global lock of its own (Python 3.14 and later).
+
+Each has a thread to run in and a socket pair to the poll loop, over which it speaks the same
+frames as a forked worker: the queues between interpreters poll, a socket wakes up at once.
+
+An interpreter cannot be killed, and a crash in one is a crash of the process. A module whose C
+code does not support subinterpreters raises when the stages are loaded, before the first item.
+
+*Threads*: one for each interpreter, a daemon, because one stuck in a stage would hang the exit of
+the program. *Lock order*: the turn of those who fork is a leaf: no process is forked while an
+interpreter is being made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import socket
+import threading
+from collections import deque
+from importlib.util import find_spec
+from typing import Any, ClassVar, Final
+
+from minigun_py.clock import Deadline
+from minigun_py.contexts.context import Kernel, Traits
+from minigun_py.contexts.crew import Crew, Exited, Spawned
+from minigun_py.contexts.crossing import pack_error
+from minigun_py.contexts.forking import forking_turn
+from minigun_py.contexts.portable_code import import_path
+from minigun_py.contexts.remote_context import RemoteContext
+from minigun_py.contexts.running_items import RunningItems
+from minigun_py.contexts.wake_up import WakeUp
+from minigun_py.contexts.wire import FrameKind, encode, write_frame
+from minigun_py.errors import ContextError
+from minigun_py.placement import ContextSpec
+
+__all__ = ["SubinterpreterContext"]
+
+_PROGRAM: Final = """
+import sys
+sys.path[:] = {path!r}
+from minigun_py.contexts.interpreter_worker import run
+run({sock!r}, {slot!r})
+"""
+
+
+class SubinterpreterContext(RemoteContext):
+    """N persistent workers, each an interpreter of this process."""
+
+    traits: ClassVar = Traits(
+        shares_memory=False, survives_crash=False, killable=False, inherits_code=False
+    )
+
+    @staticmethod
+    def obstacle() -> str | None:
+        """It needs the module that Python 3.14 brought."""
+        return None if find_spec("concurrent.interpreters") else "it needs Python 3.14"
+
+    def _notes(self, workers: int) -> RunningItems:
+        return RunningItems.private(workers)
+
+    def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:
+        return _InterpreterCrew()
+
+
+class _InterpreterCrew:
+    """Threads, each with an interpreter."""
+
+    def __init__(self) -> None:
+        self._wake = WakeUp().__enter__()
+        self._told: deque[Spawned | Exited] = deque()
+        self._threads: list[threading.Thread] = []
+
+    def fileno(self) -> int:
+        return self._wake.fileno()
+
+    def spawn(self, slot: int) -> None:
+        ours, theirs = socket.socketpair()
+        number = len(self._threads)
+        thread = threading.Thread(
+            target=self._run, args=(number, slot, theirs), name=f"interpreter-{number}", daemon=True
+        )
+        self._threads.append(thread)
+        self._tell(Spawned(slot, number, ours))
+        thread.start()
+
+    def receive(self) -> tuple[list[Spawned | Exited], bool]:
+        self._wake.clear()
+        told = []
+        while self._told:
+            told.append(self._told.popleft())
+        return told, True
+
+    def kill_all(self) -> None:
+        """Nothing: an interpreter cannot be ended by force."""
+
+    def close(self, deadline: Deadline) -> None:
+        """Wait for the threads until the deadline; one that is stuck in a stage is left behind."""
+        for thread in self._threads:
+            thread.join(deadline.remaining())
+        for message in self.receive()[0]:
+            if isinstance(message, Spawned):
+                message.socket.close()
+        self._wake.__exit__()
+
+    def _run(self, number: int, slot: int, theirs: socket.socket) -> None:
+        with theirs:
+            try:
+                _run_interpreter(theirs.fileno(), slot)
+            except Exception as error:
+                told = ContextError(f"a subinterpreter cannot begin: {error}")
+                with contextlib.suppress(OSError):  # nobody listens any more
+                    write_frame(theirs, encode(FrameKind.FAILED, -1, pack_error(told)))
+        self._tell(Exited(number, 0))
+
+    def _tell(self, message: Spawned | Exited) -> None:
+        self._told.append(message)
+        self._wake.set()
+
+
+def _run_interpreter(sock: int, slot: int) -> None:
+    interpreters: Any = importlib.import_module("concurrent.interpreters")
+    with forking_turn():
+        interpreter = interpreters.create()
+    try:
+        interpreter.exec(_PROGRAM.format(path=import_path(), sock=os.dup(sock), slot=slot))
+    finally:
+        interpreter.close()

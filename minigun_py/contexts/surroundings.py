@@ -1,0 +1,105 @@
+"""What this process may use and do, looked up once: the facts that hints are turned into advice by.
+
+A plan decides from values, so it does not ask the machine itself. It is given this record, and a
+test gives it any other. As with processors, the least bound counts: what the machine has is
+worth nothing to a container that may use less.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+from minigun_py.contexts.cpus import CGROUP_ROOT, usable_cpus
+
+__all__ = ["Surroundings", "look_around"]
+
+MEMORY_STATISTICS: Final = Path("/proc/meminfo")
+DEVICES: Final = Path("/dev")
+GPU_VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
+
+NO_LIMIT: Final = 2**60
+"""Control groups of the first version have no word for "no limit", but a number like this."""
+
+FORKING_IS_UNSAFE: Final = frozenset(["darwin", "win32"])
+"""Platforms without fork, or whose own libraries break in a forked child."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What there is to work with. Made by `look_around`."""
+
+    cpus: int
+    """Processors that this process may really use."""
+
+    gil: bool
+    """Whether one global lock lets only one thread run Python at a time."""
+
+    can_fork: bool
+    """Whether a process can be forked safely."""
+
+    can_subinterpret: bool
+    """Whether this Python has interpreters with a lock of their own."""
+
+    memory: int | None
+    """Bytes that this process may use; None where nobody tells."""
+
+    gpus: int
+    """Devices that CUDA programs may see."""
+
+
+def look_around(
+    cgroup: Path = CGROUP_ROOT, statistics: Path = MEMORY_STATISTICS, devices: Path = DEVICES
+) -> Surroundings:
+    """The surroundings as they are now. The paths are where Linux tells of them."""
+    has_gil = getattr(sys, "_is_gil_enabled", lambda: True)
+    return Surroundings(
+        cpus=usable_cpus(cgroup),
+        gil=has_gil(),
+        can_fork=hasattr(os, "fork") and sys.platform not in FORKING_IS_UNSAFE,
+        can_subinterpret=sys.version_info >= (3, 14),
+        memory=_memory(cgroup, statistics),
+        gpus=_gpus(os.environ.get(GPU_VARIABLE), devices),
+    )
+
+
+def _memory(cgroup: Path, statistics: Path) -> int | None:
+    bounds = (_memory_limit(cgroup), _memory_available(statistics))
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def _memory_limit(cgroup: Path) -> int | None:
+    """Bytes that the control group grants; None without a limit."""
+    for path in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        try:
+            limit = int(path.read_text())
+        except (OSError, ValueError):  # no such file, or the word "max"
+            continue
+        return limit if limit < NO_LIMIT else None
+    return None
+
+
+def _memory_available(statistics: Path) -> int | None:
+    """Bytes that the machine could still give without swapping."""
+    try:
+        found = re.search(r"^MemAvailable:\s*(\d+) kB$", statistics.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) * 1024 if found else None
+
+
+def _gpus(visible: str | None, devices: Path) -> int:
+    if visible is None:
+        return sum(1 for path in devices.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name))
+    parts = (part.strip() for part in visible.split(","))
+    # As CUDA reads it: what follows the first name that is no device, such as -1, is not seen.
+    return len(list(takewhile(_names_a_device, filter(None, parts))))
+
+
+def _names_a_device(part: str) -> bool:
+    return part.isdecimal() or part.startswith(("GPU-", "MIG-"))

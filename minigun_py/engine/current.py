@@ -1,0 +1,84 @@
+"""`current()`: what a stage, and whatever it calls, can learn of where it runs.
+
+It costs nothing while nobody asks. The loops that a kernel generates have their worker among
+their globals, and the line that such a loop is on tells the stage; so whoever asks walks up the
+stack until it comes to one. Code that a stage has started elsewhere (a task of asyncio, a setup)
+finds the worker by a context variable instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final, Protocol
+
+from minigun_py.errors import UsageError
+from minigun_py.primitives.cancel import CancelToken
+
+__all__ = ["WORKER_GLOBAL", "Current", "current", "enter_worker"]
+
+WORKER_GLOBAL: Final = "__minigun_worker__"
+"""The name of a worker among the globals of its generated loops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """Where the calling code runs."""
+
+    stage: str
+    worker: int
+    """The number of the worker in its context, from 1 on."""
+    attempt: int
+    """1 for the first time that the item is run."""
+    cancel: CancelToken
+    """The token of the run. In another process it can be cancelled; a cancelled run ends that
+    process rather than telling it."""
+    drain: Callable[[], None]
+    """Asks the run to produce nothing more, and to end when what is in flight has ended."""
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """The logger ``minigun_py.stage.NAME``; its records tell stage and worker."""
+        logger = logging.getLogger(f"minigun_py.stage.{self.stage}")
+        told: dict[str, Any] = {"minigun_stage": self.stage, "minigun_worker": self.worker}
+        return logging.LoggerAdapter(logger, told)
+
+
+class Worker(Protocol):
+    """What the context variable and the generated loops hold."""
+
+    def current_at(self, line: int | None) -> Current:
+        """What `current` gives on this line of its loops; None stands for outside of them."""
+        ...
+
+
+_worker: ContextVar[Worker | None] = ContextVar("minigun_worker", default=None)
+
+
+def current() -> Current:
+    """Where the calling code runs: stage, worker, attempt, and the line to the run.
+
+    Raises:
+        UsageError: It is not called by a stage.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented, in spite of its name
+    while frame is not None:
+        worker: Worker | None = frame.f_globals.get(WORKER_GLOBAL)
+        if worker is not None:
+            return worker.current_at(frame.f_lineno)
+        frame = frame.f_back
+    worker = _worker.get()
+    if worker is None:
+        raise UsageError("current() is for code that a stage calls, and none is running here")
+    return worker.current_at(None)
+
+
+def enter_worker(worker: Worker | None) -> Worker | None:
+    """Make this the worker of what this thread or task runs from now on. Returns the last one."""
+    before = _worker.get()
+    _worker.set(worker)
+    return before

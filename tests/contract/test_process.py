@@ -1,0 +1,15 @@
+"""The contract of contexts, passed by the process kind."""
+
+from contract.contract import DoorContract, SeamContract
+from minigun_py.contexts.context import Traits
+from minigun_py.placement import ContextKind
+
+TRAITS = Traits(shares_memory=False, survives_crash=True, killable=True, inherits_code=False)
+
+
+class TestProcessSeam(SeamContract):
+    kind, traits = ContextKind.PROCESS, TRAITS
+
+
+class TestProcessDoor(DoorContract):
+    kind, traits = ContextKind.PROCESS, TRAITS
