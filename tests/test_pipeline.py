@@ -31,7 +31,8 @@ from minigun_py.engine.shutdown import PATIENCE, Phase
 from minigun_py.engine.worker_group import WorkerGroup
 from minigun_py.events import Event, ItemFailed, RunEnded, RunStarted, StageEnded
 from minigun_py.pipeline import LATER_DEFAULTS, LATER_METHODS, LATER_RUN_OPTIONS
-from minigun_py.plan.options import LATER_KINDS, LATER_OPTIONS
+from minigun_py.placement import LATER_KINDS
+from minigun_py.plan.options import LATER_OPTIONS
 from support.clock import VirtualClock
 
 KINDS = ("inline", "thread", "fork")

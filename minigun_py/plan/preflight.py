@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from types import CodeType, FunctionType, MethodType
+from types import CodeType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final
 
 import cloudpickle
@@ -30,7 +30,7 @@ _KNOWN_AS: Final = {
 }
 """Types under the names by which their users make them."""
 
-_MACHINERY: Final = r"_.*_|_abc_impl"
+_MACHINERY: Final = re.compile(r"_.*_$|_abc_impl$")
 """Names in a class that Python puts there and makes anew."""
 
 
@@ -140,20 +140,13 @@ def _walk(function: Any, enters: Callable[[Any], bool]) -> Iterator[_Held]:
                 pending.append(held.value)
 
 
+@functools.singledispatch
 def _holdings(holder: Any) -> Iterator[_Held]:
-    match holder:
-        case FunctionType():
-            return _of_function(holder)
-        case functools.partial():
-            return _of_partial(holder)
-        case type():
-            return _of_class(holder)
-        case MethodType():
-            return _of_method(holder)
-        case _:
-            return _of_object(holder, holder)
+    """What a callable object holds; below, what the other callables hold."""
+    return _of_object(holder, holder)
 
 
+@_holdings.register(FunctionType)
 def _of_function(function: FunctionType) -> Iterator[_Held]:
     code = function.__code__
     for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
@@ -173,18 +166,21 @@ def _of_function(function: FunctionType) -> Iterator[_Held]:
         yield _Held(function, "holds", f"{function.__name__}.{variable}", value)
 
 
+@_holdings.register(functools.partial)
 def _of_partial(partial: functools.partial[Any]) -> Iterator[_Held]:
     yield _Held(partial, "", "", partial.func)
     try:
-        names = list(inspect.signature(partial.func).parameters)
+        parameters = list(inspect.signature(partial.func).parameters.values())
     except (TypeError, ValueError):  # a built-in that does not tell its signature
-        names = []
+        parameters = []
+    names = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD]
     names += [f"argument {number + 1}" for number in range(len(names), len(partial.args))]
     given = dict(zip(names, partial.args, strict=False)) | partial.keywords
     for variable, value in given.items():
         yield _Held(partial, "holds", variable, value)
 
 
+@_holdings.register(type)
 def _of_class(kind: type) -> Iterator[_Held]:
     """Its methods, and what its author has put beside them."""
     for base in kind.__bases__:
@@ -194,10 +190,11 @@ def _of_class(kind: type) -> Iterator[_Held]:
         if isinstance(inner, FunctionType):
             if not variable.startswith("__annotate"):  # never called by the class's users
                 yield _Held(kind, "", "", inner)
-        elif not (inspect.ismemberdescriptor(value) or re.fullmatch(_MACHINERY, variable)):
+        elif type(value) not in (kind, MemberDescriptorType) and not _MACHINERY.match(variable):
             yield _Held(kind, "holds", f"{kind.__name__}.{variable}", value)
 
 
+@_holdings.register(MethodType)
 def _of_method(method: MethodType) -> Iterator[_Held]:
     yield _Held(method, "", "", method.__func__)
     if inspect.isclass(method.__self__):

@@ -8,8 +8,8 @@ import pytest
 
 from minigun_py.errors import UsageError
 from minigun_py.placement import ContextKind
+from minigun_py.placement import LATER_KINDS
 from minigun_py.plan.options import (
-    LATER_KINDS,
     LATER_OPTIONS,
     StageOptions,
     checked_options,
