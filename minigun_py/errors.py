@@ -21,6 +21,9 @@
             ├── ContextError       a context was used in a way its state does not allow
             └── InternalError      a bug in minigun_py, such as books that do not balance
 
+    UserWarning
+    └── PlanWarning                a plan differs from what was asked for
+
 The two that are not an ``Exception`` pass through a stage's ``except Exception``: a stage
 cannot swallow the end of its own run.
 """
@@ -49,6 +52,7 @@ __all__ = [
     "MinigunError",
     "NotPicklable",
     "PipelineFailed",
+    "PlanWarning",
     "RemoteError",
     "RunCancelled",
     "RunTimedOut",
@@ -68,6 +72,10 @@ class UsageError(MinigunError):
 
 class ContextError(MinigunError):
     """A context was asked for something that its state does not allow, such as joining it idle."""
+
+
+class PlanWarning(UserWarning):
+    """The plan is not what was asked for, since that cannot be here; it says what and why."""
 
 
 class InternalError(MinigunError):

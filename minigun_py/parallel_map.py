@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeVar
 
+from minigun_py.contexts.surroundings import look_around
 from minigun_py.pipeline import Pipeline
+from minigun_py.plan.hints import parallel_kind
 
 __all__ = ["pmap"]
 
@@ -45,7 +46,7 @@ def pmap(
     pipe.processor(
         _Boxed(function),
         name="pmap",
-        execution=execution or _best_kind(),
+        execution=execution or parallel_kind(look_around()),
         workers=workers,
         ordered=ordered,
         **options,
@@ -66,8 +67,3 @@ class _Boxed:
 
     def __call__(self, item: Any) -> tuple[Any]:
         return (self._function(item),)
-
-
-def _best_kind() -> str:
-    has_global_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
-    return "fork" if has_global_lock else "thread"

@@ -18,6 +18,7 @@ A decorator returns the function unchanged: it can still be called, typed and te
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NoReturn, TypeVar, overload
@@ -26,7 +27,7 @@ from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.engine.report import RunReport
 from minigun_py.engine.run import Run, RunSettings
 from minigun_py.engine.stream import Stream
-from minigun_py.errors import UsageError
+from minigun_py.errors import PlanWarning, UsageError
 from minigun_py.events import Observer
 from minigun_py.plan.execution_plan import ExecutionPlan, PlanConfig
 from minigun_py.plan.graph import StageGraph
@@ -47,7 +48,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULTS: Final = ("execution", "workers", "queue_size", "on_error")
 
-LATER_DEFAULTS: Final = frozenset(("max_threads", "max_processes", "retry", "timeout"))
+LIMITS: Final = ("max_threads", "max_processes")
+
+LATER_DEFAULTS: Final = frozenset(("retry", "timeout"))
 
 LATER_RUN_OPTIONS: Final = frozenset(
     ("progress", "total", "checkpoint", "capsules", "attach", "strict")
@@ -66,7 +69,8 @@ class Pipeline:
     Args:
         name: Stands in reports and error messages.
         **defaults: `execution` and `workers` for the processors that name none; `queue_size`
-            and `on_error` for every stage.
+            and `on_error` for every stage; `max_threads` and `max_processes` for the workers
+            of all stages together.
 
     Raises:
         UsageError: An option is unknown, or has a wrong value.
@@ -76,11 +80,15 @@ class Pipeline:
         self.name = name
         where = f"pipeline {name!r}"
         for option in defaults:
-            if option not in DEFAULTS:
+            if option not in (*DEFAULTS, *LIMITS):
                 refuse_later(option, LATER_DEFAULTS, "option", where)
-                raise UsageError(f"{where}: no option {option!r}{nearest(option, DEFAULTS)}")
-        checked = checked_options(defaults, where)
-        self._config = PlanConfig(checked.execution, checked.workers)
+                known = nearest(option, (*DEFAULTS, *LIMITS))
+                raise UsageError(f"{where}: no option {option!r}{known}")
+        limits = {n: defaults.pop(n) for n in LIMITS if defaults.get(n) is not None}
+        for option, limit in limits.items():
+            check_positive(option, limit, where)
+        checked = checked_options({k: v for k, v in defaults.items() if k in DEFAULTS}, where)
+        self._config = PlanConfig(checked.execution, checked.workers, **limits)
         self._stage_defaults = {k: v for k, v in defaults.items() if k in DEFAULTS[2:]}
         self._stages: dict[str, Stage] = {}
 
@@ -242,6 +250,8 @@ class Pipeline:
             graph = graph.fed_by(Producer(name, StageOptions(), "", items))
         graph.check_runnable()
         plan = self._plan(graph, given.execution)
+        if plan.notes:
+            warnings.warn("; ".join(plan.notes), PlanWarning, stacklevel=4)
         policies = {n: given.on_error or s.options.on_error for n, s in graph.stages.items()}
         policies |= {n: "fail" for n, s in graph.stages.items() if isinstance(s, Producer)}
         settings = RunSettings(

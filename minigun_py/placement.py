@@ -74,15 +74,16 @@ StartMethod = Literal["spawn", "forkserver"]
 
 def parse_kind(kind: str) -> ContextKind:
     """The kind of that name or alias. Raises `UsageError` if there is none."""
-    if kind in set(ContextKind):
+    known = isinstance(kind, str)  # else it may not even be a key
+    if known and kind in set(ContextKind):
         return ContextKind(kind)
-    if kind in ALIASES:
+    if known and kind in ALIASES:
         return ALIASES[kind]
-    if kind in LATER_KINDS:
+    if known and kind in LATER_KINDS:
         raise UsageError(f"execution {kind!r} is not available in this version of minigun_py")
     close = difflib.get_close_matches(str(kind), [*ContextKind, *ALIASES], n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(ContextKind)}"
-    raise UsageError(f"no kind of context {kind!r}; {hint}")
+    raise UsageError(f"no kind of execution {kind!r}; {hint}")
 
 
 @dataclass(frozen=True, slots=True)

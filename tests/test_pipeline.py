@@ -231,10 +231,6 @@ def test_an_unknown_method_is_an_attribute_error_and_no_more() -> None:
     assert not isinstance(missing.value, UsageError)
 
 
-async def coroutine(item: int) -> int:
-    return item
-
-
 def with_state(item: int, state: Any) -> int:
     return item
 
@@ -247,7 +243,7 @@ def without_item() -> int:
     return 1
 
 
-@pytest.mark.parametrize("function", [coroutine, with_state, with_extra, without_item, 5])
+@pytest.mark.parametrize("function", [with_state, with_extra, without_item, 5])
 def test_a_function_that_no_stage_can_call_is_refused(function: Any) -> None:
     with pytest.raises(UsageError):
         Pipeline().processor(function, name="stage")

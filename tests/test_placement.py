@@ -67,7 +67,7 @@ def test_a_kind_of_a_later_version_is_refused_by_name(kind: str) -> None:
 def test_a_typo_is_refused_with_the_nearest_word(typo: str, meant: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse_kind(typo)
-    assert str(raised.value) == f"no kind of context {typo!r}; did you mean {meant!r}?"
+    assert str(raised.value) == f"no kind of execution {typo!r}; did you mean {meant!r}?"
 
 
 @pytest.mark.parametrize("word", ["", "warp", "FORK!"])
@@ -75,7 +75,7 @@ def test_a_word_like_no_other_is_refused_with_all_there_are(word: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse_kind(word)
     assert str(raised.value) == (
-        f"no kind of context {word!r}; there are inline, thread, async, fork, cow_fork, "
+        f"no kind of execution {word!r}; there are inline, thread, async, fork, cow_fork, "
         "subinterpreter, process"
     )
 

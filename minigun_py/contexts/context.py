@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from minigun_py.clock import Deadline
 from minigun_py.errors import WorkerDied
@@ -42,6 +42,7 @@ __all__ = [
     "Died",
     "Done",
     "ExecutionContext",
+    "Functions",
     "Harvest",
     "ItemFailure",
     "Kernel",
@@ -52,6 +53,10 @@ __all__ = [
     "StageCounts",
     "Traits",
 ]
+
+
+Functions = Sequence[Callable[..., Any]]
+"""What the user wrote for some stages."""
 
 
 def _nobody_listens() -> None:
@@ -79,6 +84,15 @@ class Traits:
 
     one_lease_each: bool = False
     """A worker runs one lease and ends."""
+
+    recycles: bool = True
+    """A worker can be replaced by a fresh one after a number of items."""
+
+    pool: Literal["threads", "processes"] | None = None
+    """Among which workers they count where a pipeline sets `max_threads` or `max_processes`."""
+
+    worker: str = "thread"
+    """What a worker is, in one or two words."""
 
 
 @dataclass(slots=True)
@@ -302,8 +316,8 @@ class ExecutionContext(Protocol):
     traits: Traits
 
     @staticmethod
-    def obstacle() -> str | None:
-        """Why this kind cannot run here and now, in words; None if it can."""
+    def obstacle(functions: Functions = ()) -> str | None:
+        """Why this kind cannot run these functions here and now, in words; None if it can."""
         ...
 
     def open(self, kernel: Kernel, spec: ContextSpec) -> None:

@@ -19,6 +19,7 @@ from minigun_py.contexts.context import (
     Answer,
     BoundCoroutines,
     Done,
+    Functions,
     Kernel,
     Lease,
     LeaseReceiver,
@@ -35,7 +36,12 @@ class CoroutineContext:
     """N workers, each a task of one event loop."""
 
     traits: ClassVar = Traits(
-        shares_memory=True, survives_crash=False, killable=True, runs_coroutines=True
+        shares_memory=True,
+        survives_crash=False,
+        killable=True,
+        runs_coroutines=True,
+        recycles=False,
+        worker="coroutine",
     )
 
     def __init__(self) -> None:
@@ -45,7 +51,7 @@ class CoroutineContext:
         self._why_killed: str | None = None
 
     @staticmethod
-    def obstacle() -> str | None:
+    def obstacle(functions: Functions = ()) -> str | None:
         """It runs everywhere."""
         return None
 

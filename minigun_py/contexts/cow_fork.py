@@ -21,7 +21,12 @@ class CowForkContext(RemoteContext):
     """A forked worker for every lease."""
 
     traits: ClassVar = Traits(
-        shares_memory=False, survives_crash=True, killable=True, one_lease_each=True
+        shares_memory=False,
+        survives_crash=True,
+        killable=True,
+        one_lease_each=True,
+        pool="processes",
+        worker="forked process",
     )
     obstacle = staticmethod(obstacle_to_forking)
     _assemble = staticmethod(forked_crew)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from minigun_py.contexts.registry import obstacle_to
+from minigun_py.contexts.context import Functions
+from minigun_py.contexts.registry import obstacle_to, traits_of
 from minigun_py.errors import UsageError
 from minigun_py.placement import ContextKind, ContextSpec
 
@@ -22,22 +23,18 @@ _NEAREST: Final = {
 }
 
 
-def nearest_spec(spec: ContextSpec, obstacle: str | None = None) -> tuple[ContextSpec, str | None]:
-    """The context to run in, and in words why it is not the one that is wanted; None if it is.
-
-    Args:
-        spec: What is wanted.
-        obstacle: Why that cannot be, if it is known already.
+def nearest_spec(spec: ContextSpec, functions: Functions = ()) -> tuple[ContextSpec, str | None]:
+    """The context to run these functions in, and why it is not the wanted one; None if it is.
 
     Raises:
         UsageError: Nothing that means the same can run here.
     """
-    why = obstacle or obstacle_to(spec.kind)
+    why = obstacle_to(spec.kind, functions)
     if why is None:
         return spec, None
     for kind in _NEAREST.get(spec.kind, ()):
-        if obstacle_to(kind) is None:
-            fresh = 1 if spec.kind is ContextKind.COW_FORK else spec.max_items
+        if obstacle_to(kind, functions) is None:
+            fresh = 1 if traits_of(spec.kind).one_lease_each else spec.max_items
             told = f"{spec.kind} cannot run here ({why}), so {kind} does"
             return replace(spec, kind=kind, max_items=fresh), told
     raise UsageError(f"{spec.kind} cannot run here ({why}), and nothing that means the same can")

@@ -19,6 +19,12 @@ __all__ = ["ForkContext"]
 class ForkContext(RemoteContext):
     """N persistent forked workers."""
 
-    traits: ClassVar = Traits(shares_memory=False, survives_crash=True, killable=True)
+    traits: ClassVar = Traits(
+        shares_memory=False,
+        survives_crash=True,
+        killable=True,
+        pool="processes",
+        worker="forked process",
+    )
     obstacle = staticmethod(obstacle_to_forking)
     _assemble = staticmethod(forked_crew)

@@ -15,12 +15,13 @@ import warnings
 from collections.abc import Callable
 from typing import Final, NoReturn
 
+from minigun_py.contexts.context import Functions
 from minigun_py.errors import ContextError
 
 __all__ = ["fork", "forking_turn", "obstacle_to_forking"]
 
 
-def obstacle_to_forking() -> str | None:
+def obstacle_to_forking(functions: Functions = ()) -> str | None:
     """Why this process cannot be forked now, in words; None if it can."""
     if not hasattr(os, "fork"):
         return "this system has no fork"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, Kernel, LeaseReceiver, Traits
+from minigun_py.contexts.context import Answer, Functions, Kernel, LeaseReceiver, Traits
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
 
@@ -16,10 +16,12 @@ __all__ = ["InlineContext"]
 class InlineContext:
     """One worker: the thread that calls `serve`."""
 
-    traits: ClassVar = Traits(shares_memory=True, survives_crash=False, killable=False)
+    traits: ClassVar = Traits(
+        shares_memory=True, survives_crash=False, killable=False, worker="caller"
+    )
 
     @staticmethod
-    def obstacle() -> str | None:
+    def obstacle(functions: Functions = ()) -> str | None:
         """It runs everywhere."""
         return None
 

@@ -4,6 +4,8 @@ Functions of ``__main__``, lambdas and closures go as they are, by cloudpickle; 
 modules go by name, and the worker imports these, from the same ``sys.path``. ``__main__`` itself
 is never imported again: the worker gets the classes that were defined there, so that items of
 these classes can be pickled by name on both sides, which is fast.
+
+*Lock order*: the lock of what cloudpickle takes by value is a leaf.
 """
 
 from __future__ import annotations
@@ -12,16 +14,21 @@ import importlib.machinery
 import os
 import pickle
 import sys
+import threading
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import cloudpickle
 
-from minigun_py.contexts.context import Kernel
+from minigun_py.contexts.context import Functions, Kernel
 from minigun_py.contexts.log_forwarding import Levels, levels_here
 from minigun_py.errors import NotPicklable
 
-__all__ = ["import_path", "pack_code", "unpack_code"]
+__all__ = ["import_path", "pack_code", "pack_functions", "unpack_code", "unpack_functions"]
+
+_turn = threading.RLock()  # what cloudpickle takes by value is a list of the whole process
 
 
 def import_path() -> list[str]:
@@ -35,19 +42,25 @@ def pack_code(kernel: Kernel) -> bytes:
     Raises:
         NotPicklable: Something in a stage cannot cross.
     """
-    homeless = [module for module in _modules_in(kernel) if not _importable(module)]
-    for module in homeless:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        main = sys.modules["__main__"]
-        classes = {m.__name__: _classes_of(m) for m in {main, *homeless}}
-        return bytes(cloudpickle.dumps((kernel, classes, levels_here()), protocol=5))
-    except Exception as error:
-        stages = ", ".join(kernel.stages)
-        raise NotPicklable(f"{stages} cannot be sent to a worker: {error}") from error
-    finally:
-        for module in homeless:
-            cloudpickle.unregister_pickle_by_value(module)
+    with _homeless_by_value(kernel.functions) as homeless:
+        classes = {m.__name__: _classes_of(m) for m in {sys.modules["__main__"], *homeless}}
+        try:
+            return bytes(cloudpickle.dumps((kernel, classes, levels_here()), protocol=5))
+        except Exception as error:
+            stages = ", ".join(kernel.stages)
+            raise NotPicklable(f"{stages} cannot be sent to a worker: {error}") from error
+
+
+def pack_functions(functions: Functions) -> bytes:
+    """Functions by themselves. Raises what pickling raises."""
+    with _homeless_by_value(functions):
+        return bytes(cloudpickle.dumps(tuple(functions), protocol=5))
+
+
+def unpack_functions(code: bytes) -> Functions:
+    """The functions again. Raises what importing their modules raises."""
+    functions: Functions = pickle.loads(code)
+    return functions
 
 
 def unpack_code(code: bytes) -> tuple[Kernel, Levels]:
@@ -68,9 +81,23 @@ def unpack_code(code: bytes) -> tuple[Kernel, Levels]:
     return kernel, levels
 
 
-def _modules_in(kernel: Kernel) -> list[types.ModuleType]:
-    """The modules of the stages' functions, but for `__main__`, which is always by value."""
-    names = {getattr(function, "__module__", None) for function in kernel.functions}
+@contextmanager
+def _homeless_by_value(functions: Functions) -> Iterator[list[types.ModuleType]]:
+    """Have cloudpickle take what is in modules that a worker cannot import by value."""
+    with _turn:
+        homeless = [module for module in _modules_of(functions) if not _importable(module)]
+        for module in homeless:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield homeless
+        finally:
+            for module in homeless:
+                cloudpickle.unregister_pickle_by_value(module)
+
+
+def _modules_of(functions: Functions) -> list[types.ModuleType]:
+    """The modules of functions, but for `__main__`, which is by value anyway."""
+    names = {getattr(function, "__module__", None) for function in functions}
     return [sys.modules[n] for n in names if n in sys.modules and n != "__main__"]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-from minigun_py.contexts.context import Kernel, Traits
+from minigun_py.contexts.context import Functions, Kernel, Traits
 from minigun_py.contexts.crew import Crew
 from minigun_py.contexts.fresh_server import fresh_server
 from minigun_py.contexts.remote_context import RemoteContext
@@ -23,11 +23,16 @@ class ProcessContext(RemoteContext):
     """N persistent fresh workers."""
 
     traits: ClassVar = Traits(
-        shares_memory=False, survives_crash=True, killable=True, inherits_code=False
+        shares_memory=False,
+        survives_crash=True,
+        killable=True,
+        inherits_code=False,
+        pool="processes",
+        worker="fresh process",
     )
 
     @staticmethod
-    def obstacle() -> str | None:
+    def obstacle(functions: Functions = ()) -> str | None:
         """It runs wherever socket pairs can be inherited."""
         return None if hasattr(os, "fork") else "this system has no socket pairs to inherit"
 

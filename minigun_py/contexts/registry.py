@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-from minigun_py.contexts.context import ExecutionContext, Traits
+from minigun_py.contexts.context import ExecutionContext, Functions, Traits
 from minigun_py.placement import ContextKind
 
 __all__ = ["create", "obstacle_to", "traits_of"]
@@ -34,9 +34,9 @@ def traits_of(kind: ContextKind) -> Traits:
     return _implementation(kind).traits
 
 
-def obstacle_to(kind: ContextKind) -> str | None:
-    """Why this kind cannot run here and now, in words; None if it can."""
-    return _implementation(kind).obstacle()
+def obstacle_to(kind: ContextKind, functions: Functions = ()) -> str | None:
+    """Why this kind cannot run these functions here and now, in words; None if it can."""
+    return _implementation(kind).obstacle(functions)
 
 
 def _implementation(kind: ContextKind) -> type[ExecutionContext]:

@@ -1,7 +1,8 @@
 """Memory shared with workers in which each notes the item that it is about to run.
 
 So the parent knows which item to blame if the worker dies. Two numbers for each worker: the place
-of its lease, and the index of the item in it; -1 stands for none.
+of its lease, and the index of the item in it; -1 stands for none, and an index of -2 for a worker
+that tears down what its stages had set up.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 __all__ = ["RunningItems"]
 
 _CELLS: Final = 2
 _NONE: Final = -1
+_TEARING_DOWN: Final = -2
 
 
 class RunningItems:
@@ -64,6 +67,17 @@ class RunningItems:
             cells[base + 1] = index
             yield item
         cells[base + 1] = _NONE
+
+    @contextmanager
+    def tearing_down(self, slot: int) -> Iterator[None]:
+        """In the worker: note that it runs no item, but what is to be done at its end."""
+        self._cells[slot * _CELLS + 1] = _TEARING_DOWN
+        yield
+        self._cells[slot * _CELLS + 1] = _NONE
+
+    def died_tearing_down(self, slot: int) -> bool:
+        """In the parent: whether a worker that has died was doing that."""
+        return bool(self._cells[slot * _CELLS + 1] == _TEARING_DOWN)
 
     def read(self, slot: int) -> tuple[int, int]:
         """Place and index of what a worker was running; -1 for neither."""

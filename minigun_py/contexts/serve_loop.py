@@ -250,18 +250,16 @@ class ServeLoop:
             self._poller.unregister(worker.socket)
         del self._workers[exited.worker]
         worker.close()
-        if worker.released and not worker.leases:
-            if exited.status:
-                raise WorkerDied(f"{_obituary(exited)} while it was torn down", exited.status)
-            self._running.clear(worker.slot)
-        else:
+        if self._running.died_tearing_down(worker.slot):
+            raise WorkerDied(f"{_obituary(exited)} while it tore down", exited.status)
+        if worker.leases or not worker.released:
             self._account(worker, WorkerDied(_obituary(exited), exited.status))
+        self._running.clear(worker.slot)
         if not self._ended:
             self._replace(worker, exited)
 
     def _account(self, worker: RemoteWorker, death: WorkerDied) -> None:
         place, index = self._running.read(worker.slot)
-        self._running.clear(worker.slot)
         untold: WorkerDied | None = death
         for lease in sorted(worker.leases.values(), key=lambda lease: lease.place != place):
             if lease.place == place and 0 <= index < len(lease.items):

@@ -23,10 +23,11 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Kernel, Traits
+from minigun_py.contexts.context import Functions, Kernel, Traits
 from minigun_py.contexts.crew import Crew, Exited, Spawned
 from minigun_py.contexts.crossing import pack_error
 from minigun_py.contexts.forking import forking_turn
+from minigun_py.contexts.interpreter_probe import why_they_do_not_load
 from minigun_py.contexts.portable_code import import_path
 from minigun_py.contexts.remote_context import RemoteContext
 from minigun_py.contexts.running_items import RunningItems
@@ -49,13 +50,20 @@ class SubinterpreterContext(RemoteContext):
     """N persistent workers, each an interpreter of this process."""
 
     traits: ClassVar = Traits(
-        shares_memory=False, survives_crash=False, killable=False, inherits_code=False
+        shares_memory=False,
+        survives_crash=False,
+        killable=False,
+        inherits_code=False,
+        pool="threads",
+        worker="interpreter",
     )
 
     @staticmethod
-    def obstacle() -> str | None:
-        """It needs the module that Python 3.14 brought."""
-        return None if find_spec("concurrent.interpreters") else "it needs Python 3.14"
+    def obstacle(functions: Functions = ()) -> str | None:
+        """It needs the module that Python 3.14 brought, and stages that load in it."""
+        if not find_spec("concurrent.interpreters"):
+            return "it needs Python 3.14"
+        return why_they_do_not_load(functions)
 
     def _notes(self, workers: int) -> RunningItems:
         return RunningItems.private(workers)

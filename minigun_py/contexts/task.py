@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import warnings
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Self
@@ -27,7 +28,8 @@ from minigun_py.contexts.context import (
     Lease,
     Returned,
 )
-from minigun_py.errors import ContextError, EndOfChannel, UsageError, WorkerDied
+from minigun_py.contexts.fallback import nearest_spec
+from minigun_py.errors import ContextError, EndOfChannel, PlanWarning, UsageError, WorkerDied
 from minigun_py.outcome import Cancelled, Failure, Outcome, Success, unwrap
 from minigun_py.placement import ContextKind, ContextSpec, parse_kind
 
@@ -74,14 +76,17 @@ class TaskContext:
         """
         if registry.traits_of(self.kind).runs_coroutines:
             _check_coroutine(function, self.name)
-        context = registry.create(self.kind)
+        spec, why = nearest_spec(ContextSpec(self.kind))
+        if why is not None:
+            warnings.warn(f"context {self.name!r}: {why}", PlanWarning, stacklevel=2)
+        context = registry.create(spec.kind)
         with self._lock:
             if self._state is not State.IDLE:
                 raise ContextError(f"context {self.name!r} is {self._state.value}; join it first")
             self._state, self._context = State.BUSY, context
             self._ended.clear()
         try:
-            context.open(CallKernel(function, args, kwargs), ContextSpec(self.kind))
+            context.open(CallKernel(function, args, kwargs), spec)
             if self.kind is not ContextKind.INLINE:
                 name = f"minigun-{self.name}"
                 serving = threading.Thread(target=self._serve, args=(context,), name=name)

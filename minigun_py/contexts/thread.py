@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, Broken, Kernel, LeaseReceiver, Traits
+from minigun_py.contexts.context import Answer, Broken, Functions, Kernel, LeaseReceiver, Traits
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
 
@@ -25,10 +25,12 @@ __all__ = ["ThreadContext"]
 class ThreadContext:
     """N workers, each a thread that binds the kernel for itself."""
 
-    traits: ClassVar = Traits(shares_memory=True, survives_crash=False, killable=False)
+    traits: ClassVar = Traits(
+        shares_memory=True, survives_crash=False, killable=False, pool="threads"
+    )
 
     @staticmethod
-    def obstacle() -> str | None:
+    def obstacle(functions: Functions = ()) -> str | None:
         """It runs everywhere."""
         return None
 

@@ -48,7 +48,10 @@ def work(sock: socket.socket, kernel: Kernel | None, running: RunningItems, slot
             try:
                 worker.open()
                 _work_off(line, worker, kernel, running, slot)
-            finally:
+            except BaseException:  # it is about an item, whose index has to stay noted
+                worker.close()
+                raise
+            with running.tearing_down(slot):
                 worker.close()
         except (BrokenPipeError, ConnectionResetError):
             raise

@@ -86,12 +86,7 @@ class SegmentKernel:
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
         """What the user wrote: the functions of the stages, their setups and teardowns."""
-        found = [
-            function
-            for stage in self.segment.stages
-            for function in (stage.user_function, stage.options.setup, stage.options.teardown)
-        ]
-        return tuple(function for function in found if function is not None)
+        return self.segment.functions
 
     def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundSegment:
         """A copy for one worker, with lists as exits unless others are given."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from minigun_py.contexts.context import Traits
 from minigun_py.placement import ContextKind, ContextSpec
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.stage import Accumulator, Consumer, Producer, Stage
@@ -19,6 +20,8 @@ __all__ = ["INLINE", "Affinity", "Placement", "decide_affinity"]
 
 DEEPEST_NESTING: Final = 40
 """Fan-outs and generators nest calls inside a segment; Python's stack bounds how many."""
+
+_NONE_MERGED: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class Placement:
 
     default: ContextSpec
     """What holds where nothing is said."""
+
+    reason: str | None = None
+    """Why it is its own, if not because it says so."""
+
+    explicit: bool = False
+    """Whether the user wrote the number of its workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +56,21 @@ INLINE: Final = ContextSpec(ContextKind.INLINE)
 def decide_affinity(
     graph: StageGraph,
     placements: Mapping[str, Placement],
-    shares_memory: Callable[[ContextKind], bool],
+    traits_of: Callable[[ContextKind], Traits],
+    merged: Mapping[str, str] = _NONE_MERGED,
 ) -> dict[str, Affinity]:
-    """The affinity of every stage, by name, in an order in which upstreams come first."""
+    """The affinity of every stage, by name, in an order in which upstreams come first.
+
+    `merged` are stages that have to be colocated with their one upstream, and why.
+    """
     decided: dict[str, Affinity] = {}
     nesting: dict[str, int] = {}
     for name in graph.dag.order():
         stage = graph.stages[name]
         upstreams = graph.dag.predecessors(name)
-        affinity = _decide(stage, upstreams, graph, placements[name], decided, shares_memory)
+        affinity = _decide(stage, upstreams, graph, placements[name], decided, traits_of)
+        if name in merged:
+            affinity = Affinity(upstreams[0], decided[upstreams[0]].spec, merged[name])
         if affinity.upstream is not None:
             nesting[name] = nesting[affinity.upstream] + _nests(graph, affinity.upstream)
             if nesting[name] > DEEPEST_NESTING:
@@ -73,7 +88,7 @@ def _decide(
     graph: StageGraph,
     placement: Placement,
     decided: Mapping[str, Affinity],
-    shares_memory: Callable[[ContextKind], bool],
+    traits_of: Callable[[ContextKind], Traits],
 ) -> Affinity:
     alone = placement.own or placement.default
     if isinstance(stage, Producer):
@@ -81,13 +96,14 @@ def _decide(
     if isinstance(stage, Accumulator):
         return Affinity(None, INLINE, "it keeps items between calls, so it has one lane here")
     if placement.own is not None:
-        return Affinity(None, placement.own, f"it asks for {placement.own} itself")
+        why = placement.reason or f"it asks for {placement.own} itself"
+        return Affinity(None, placement.own, why)
     if stage.options.ordered:
         return Affinity(None, _here(stage, alone), "it keeps the order of its items")
     if len(upstreams) != 1:
         joined = ", ".join(upstreams) or "nobody yet"
         return Affinity(None, _here(stage, alone), f"it joins several stages ({joined})")
-    return _beside(stage, graph, upstreams[0], alone, decided, shares_memory)
+    return _beside(stage, graph, upstreams[0], alone, decided, traits_of)
 
 
 def _beside(
@@ -96,7 +112,7 @@ def _beside(
     upstream: str,
     alone: ContextSpec,
     decided: Mapping[str, Affinity],
-    shares_memory: Callable[[ContextKind], bool],
+    traits_of: Callable[[ContextKind], Traits],
 ) -> Affinity:
     """A stage with one upstream and nothing of its own to say."""
     before, there = graph.stages[upstream], decided[upstream].spec
@@ -104,7 +120,10 @@ def _beside(
         return Affinity(None, _here(stage, alone), f"{upstream} before it gathers items")
     if len(graph.dag.successors(upstream)) > 1 and before.options.routing != "broadcast":
         return Affinity(None, _here(stage, alone), f"{upstream} deals its items out to several")
-    if isinstance(stage, Consumer) and not shares_memory(there.kind):
+    other_loop = _other_loop(stage, upstream, *(traits_of(s.kind) for s in (there, alone)))
+    if other_loop is not None:
+        return Affinity(None, _here(stage, alone), other_loop)
+    if isinstance(stage, Consumer) and not traits_of(there.kind).shares_memory:
         why = f"a consumer stays in the caller's process, and {upstream} runs in another"
         return Affinity(None, INLINE, why)
     if isinstance(before, Producer) and not isinstance(stage, Consumer) and alone != INLINE:
@@ -112,9 +131,18 @@ def _beside(
     return Affinity(upstream, there, f"{upstream} is all that feeds it, so a call replaces a queue")
 
 
+def _other_loop(stage: Stage, upstream: str, there: Traits, alone: Traits) -> str | None:
+    """Why a stage and its upstream cannot share an event loop, or the lack of one."""
+    if there.runs_coroutines and not stage.is_coroutine:
+        return f"a plain function would hold up the coroutines of {upstream}"
+    if alone.runs_coroutines and stage.is_coroutine and not there.runs_coroutines:
+        return "it is a coroutine, and runs on an event loop"
+    return None
+
+
 def _here(stage: Stage, alone: ContextSpec) -> ContextSpec:
     """Consumers stay with the caller; a processor goes where processors go."""
-    return INLINE if isinstance(stage, Consumer) else alone
+    return INLINE if isinstance(stage, Consumer) and not stage.is_coroutine else alone
 
 
 def _nests(graph: StageGraph, name: str) -> bool:

@@ -7,19 +7,27 @@ carries out and `explain` puts into words. Planning starts nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from minigun_py.contexts.cpus import usable_cpus
 from minigun_py.contexts.registry import traits_of
+from minigun_py.contexts.surroundings import Surroundings, look_around
 from minigun_py.dag import Dag
 from minigun_py.errors import UsageError
-from minigun_py.placement import ContextKind, ContextSpec
+from minigun_py.placement import ContextKind
 from minigun_py.plan import explain
+from minigun_py.plan.adaptation import (
+    Adapted,
+    adapt_kinds,
+    check_crossings,
+    fit_limits,
+    merge_for_limits,
+)
 from minigun_py.plan.affinity import INLINE, Affinity, Placement, decide_affinity
 from minigun_py.plan.graph import StageGraph
+from minigun_py.plan.placing import Wishes, place
 from minigun_py.plan.segment import Segment, cut_into_segments
-from minigun_py.plan.stage import Accumulator, Consumer, Producer, Stage
+from minigun_py.plan.stage import Stage
 
 __all__ = ["ExecutionPlan", "PlanConfig"]
 
@@ -29,13 +37,25 @@ class PlanConfig:
     """What the pipeline and the run say about all stages.
 
     `execution` and `workers` are the pipeline's defaults; `override` is the run's word over every
-    stage's own.
+    stage's own. `max_threads` and `max_processes` bound the workers of all stages together.
     """
 
     execution: ContextKind | None = None
     workers: int | Literal["auto"] | None = None
     override: ContextKind | None = None
-    cpus: Callable[[], int] = usable_cpus
+    max_threads: int | None = None
+    max_processes: int | None = None
+    surroundings: Callable[[], Surroundings] = look_around
+
+    @property
+    def wishes(self) -> Wishes:
+        """What it says about where stages run."""
+        return Wishes(self.execution, self.workers, self.override)
+
+    @property
+    def limits(self) -> dict[str, int | None]:
+        """What it says about numbers."""
+        return {"threads": self.max_threads, "processes": self.max_processes}
 
 
 class ExecutionPlan:
@@ -61,17 +81,39 @@ class ExecutionPlan:
         self._config = config or PlanConfig()
         self.affinities: dict[str, Affinity] = {}
         self.segments: tuple[Segment, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        """What is different here from what was asked for, in sentences."""
 
     def plan(self) -> ExecutionPlan:
         """Decide everything. Returns itself. Raises `UsageError` for what cannot be."""
-        placements = {n: self._placement(s) for n, s in self._graph.stages.items()}
+        here = self._config.surroundings()
+        stages = self._graph.stages
+        placements = {n: place(s, self._config.wishes, here) for n, s in stages.items()}
         if all(p.own in (None, INLINE) and p.default == INLINE for p in placements.values()):
             placements = dict.fromkeys(placements, Placement(None, INLINE))
-        self.affinities = decide_affinity(
-            self._graph, placements, lambda kind: traits_of(kind).shares_memory
-        )
-        self.segments = tuple(cut_into_segments(self._graph, self.affinities))
+        explicit = {name: placement.explicit for name, placement in placements.items()}
+        kinds = self._segmented(placements, explicit)
+        fitted = fit_limits(kinds.segments, explicit, self._config.limits)
+        check_crossings(fitted.segments)
+        self.segments = fitted.segments
+        self.notes = (*kinds.notes, *fitted.notes)
+        for segment in self.segments:
+            for name in segment.names:
+                self.affinities[name] = replace(self.affinities[name], spec=segment.spec)
         return self
+
+    def _segmented(
+        self, placements: Mapping[str, Placement], explicit: Mapping[str, bool]
+    ) -> Adapted:
+        """Segments of kinds that can run here, so few that each can have a worker."""
+        merged: dict[str, str] = {}
+        while True:
+            self.affinities = decide_affinity(self._graph, placements, traits_of, merged)
+            adapted = adapt_kinds(cut_into_segments(self._graph, self.affinities))
+            pair = merge_for_limits(self._graph, adapted.segments, explicit, self._config.limits)
+            if pair is None:
+                return adapted
+            merged[pair[1]] = f"the limits of the pipeline leave no worker for it beside {pair[0]}"
 
     @property
     def graph(self) -> StageGraph:
@@ -107,7 +149,7 @@ class ExecutionPlan:
 
     def explain(self) -> str:
         """For each stage where it runs, how many at once, with whom, why, and what edges cost."""
-        return explain.explain(self.segments, self.affinities, self._graph, self.all_inline)
+        return explain.explain(self.segments, self.affinities, self.notes, self.all_inline)
 
     def to_mermaid(self) -> str:
         """The graph as a Mermaid flow chart, a box around every shared context."""
@@ -117,52 +159,3 @@ class ExecutionPlan:
         if name not in self.affinities:
             raise UsageError(f"the plan has no stage {name!r}; it has {', '.join(self.affinities)}")
         return self.affinities[name]
-
-    def _placement(self, stage: Stage) -> Placement:
-        default = self._default_spec()
-        options = stage.options
-        if self._config.override is ContextKind.INLINE:
-            return Placement(None, default)
-        if isinstance(stage, Producer | Accumulator) and (options.execution or options.workers):
-            _refuse_placement(stage)
-        kind = options.execution
-        if kind is not None and self._config.override is not None:
-            kind = self._config.override
-        if kind is None and options.workers is None:
-            return Placement(None, default)
-        if kind is None:
-            kind = _many(default.kind)
-            if isinstance(stage, Consumer) and not traits_of(kind).shares_memory:
-                kind = ContextKind.THREAD
-        return Placement(_checked_spec(kind, self._count(options.workers, kind), stage), default)
-
-    def _default_spec(self) -> ContextSpec:
-        workers = self._config.workers
-        kind = self._config.override or self._config.execution
-        if kind is None:
-            kind = ContextKind.INLINE if workers in (None, 1) else ContextKind.THREAD
-        return _checked_spec(kind, self._count(workers, kind), "the pipeline's defaults")
-
-    def _count(self, workers: int | str | None, kind: ContextKind) -> int:
-        if kind is ContextKind.INLINE and kind is self._config.override:
-            return 1
-        if workers == "auto":
-            return 1 if kind is ContextKind.INLINE else self._config.cpus()
-        return int(workers or 1)
-
-
-def _many(kind: ContextKind) -> ContextKind:
-    """The kind for several workers where none is named: threads, unless a default says else."""
-    return ContextKind.THREAD if kind is ContextKind.INLINE else kind
-
-
-def _checked_spec(kind: ContextKind, workers: int, asking: Stage | str) -> ContextSpec:
-    try:
-        return ContextSpec(kind, workers)
-    except ValueError as error:
-        raise UsageError(f"{asking}: {error}") from None
-
-
-def _refuse_placement(stage: Stage) -> None:
-    role = type(stage).__name__.lower()
-    raise UsageError(f"{stage}: {role}s run in the caller, one at a time; drop execution, workers")

@@ -25,7 +25,7 @@ _ROLES = {
 def explain(
     segments: Sequence[Segment],
     affinities: Mapping[str, Affinity],
-    graph: StageGraph,
+    notes: Sequence[str],
     all_inline: bool,
 ) -> str:
     """A paragraph for each stage, in the order in which items flow."""
@@ -38,6 +38,7 @@ def explain(
             lines.append(f"  why    {affinities[stage.name].reason}")
             lines.extend(f"  sends  {line}" for line in _edges(segment, index, segments))
             lines.append("")
+    lines.extend(f"note: {note}" for note in notes)
     return "\n".join(lines).rstrip()
 
 
@@ -51,17 +52,26 @@ def _where(spec: ContextSpec, all_inline: bool) -> str:
         return "in your program, one item at a time" + (
             "" if all_inline else ", on a thread of its own"
         )
-    if traits_of(spec.kind).shares_memory:
-        return f"in your program, {_items(spec.workers)} at once, each on a thread"
-    return f"in {_processes(spec.workers)}, so it uses {_processors(spec.workers)}"
+    traits = traits_of(spec.kind)
+    if traits.shares_memory:
+        return f"in your program, {_items(spec.workers)} at once, each in a {traits.worker}"
+    if traits.one_lease_each:
+        most = f"at most {spec.workers} at once"
+        return (
+            f"in a {traits.worker} for every item, {most}, so it uses {_processors(spec.workers)}"
+        )
+    where = _counted(traits.worker, spec.workers)
+    return f"in {where}, so it uses {_processors(spec.workers)}"
 
 
 def _items(count: int) -> str:
     return "1 item" if count == 1 else f"{count} items"
 
 
-def _processes(count: int) -> str:
-    return "a process of its own" if count == 1 else f"{count} processes of its own"
+def _counted(worker: str, count: int) -> str:
+    if count == 1:
+        return f"{'an' if worker[0] in 'aeiou' else 'a'} {worker} of its own"
+    return f"{count} {worker}{'es' if worker.endswith('s') else 's'} of its own"
 
 
 def _processors(count: int) -> str:

@@ -86,7 +86,7 @@ def what_cannot_cross(function: Callable[..., Any]) -> tuple[Culprit, ...]:
     found = dict.fromkeys(
         held.blamed(held.variable, held.value)
         for held in _walk(function, lambda value: _refusal(value) is not None)
-        if held.variable and _refusal(held.value) is not None
+        if _refusal(held.value) is not None
     )
     if found:
         return tuple(found)
@@ -133,10 +133,11 @@ def _walk(function: Any, enters: Callable[[Any], bool]) -> Iterator[_Held]:
             continue
         seen[id(holder)] = holder
         for held in _holdings(holder):
-            leads_on = isinstance(held.value, FunctionType | MethodType | functools.partial | type)
-            if not leads_on:
+            is_code = isinstance(held.value, FunctionType | MethodType | functools.partial | type)
+            if held.variable and not is_code:
                 yield held
-            if (leads_on or "__wrapped__" in _attributes(held.value)) and enters(held.value):
+                is_code = "__wrapped__" in _attributes(held.value)
+            if (is_code or not held.variable) and enters(held.value):
                 pending.append(held.value)
 
 

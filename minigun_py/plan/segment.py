@@ -6,8 +6,9 @@ an *exit* is a stage whose outputs leave the segment, for other segments or for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from minigun_py.placement import ContextSpec
 from minigun_py.plan.affinity import Affinity
@@ -45,6 +46,11 @@ class Segment:
     def is_source(self) -> bool:
         """Whether it draws its items itself."""
         return isinstance(self.head, Producer)
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """All that the user wrote for its stages."""
+        return tuple(function for stage in self.stages for function in stage.functions)
 
     @property
     def names(self) -> tuple[str, ...]:

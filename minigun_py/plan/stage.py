@@ -38,8 +38,14 @@ class Stage:
 
     @property
     def user_function(self) -> Callable[..., Any] | None:
-        """What the user wrote; None for a stage without a function."""
+        """What is called for an item; None for a stage without a function."""
         return None
+
+    @property
+    def functions(self) -> tuple[Callable[..., Any], ...]:
+        """All that the user wrote for it: its function, its setup and its teardown."""
+        given = (self.user_function, self.options.setup, self.options.teardown)
+        return tuple(function for function in given if function is not None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

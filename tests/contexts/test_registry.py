@@ -28,7 +28,7 @@ def test_a_kind_is_found_by_its_name(kind: ContextKind) -> None:
 
 @pytest.mark.parametrize("name", ["forks", "", "FORK", "process"])
 def test_an_unknown_kind_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(UsageError, match=f"no kind of context '{name}'.*inline, thread, fork"):
+    with pytest.raises(UsageError, match=f"no kind of execution '{name}'.*inline, thread, fork"):
         create_context(name)
 
 

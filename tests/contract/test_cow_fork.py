@@ -4,7 +4,14 @@ from contract.contract import DoorContract, SeamContract
 from minigun_py.contexts.context import Traits
 from minigun_py.placement import ContextKind
 
-TRAITS = Traits(shares_memory=False, survives_crash=True, killable=True, one_lease_each=True)
+TRAITS = Traits(
+    shares_memory=False,
+    survives_crash=True,
+    killable=True,
+    one_lease_each=True,
+    pool="processes",
+    worker="forked process",
+)
 
 
 class TestCowForkSeam(SeamContract):

@@ -4,7 +4,13 @@ from contract.contract import DoorContract, SeamContract
 from minigun_py.contexts.context import Traits
 from minigun_py.placement import ContextKind
 
-TRAITS = Traits(shares_memory=False, survives_crash=True, killable=True)
+TRAITS = Traits(
+    shares_memory=False,
+    survives_crash=True,
+    killable=True,
+    pool="processes",
+    worker="forked process",
+)
 
 
 class TestForkSeam(SeamContract):

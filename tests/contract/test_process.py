@@ -4,7 +4,14 @@ from contract.contract import DoorContract, SeamContract
 from minigun_py.contexts.context import Traits
 from minigun_py.placement import ContextKind
 
-TRAITS = Traits(shares_memory=False, survives_crash=True, killable=True, inherits_code=False)
+TRAITS = Traits(
+    shares_memory=False,
+    survives_crash=True,
+    killable=True,
+    inherits_code=False,
+    pool="processes",
+    worker="fresh process",
+)
 
 
 class TestProcessSeam(SeamContract):

@@ -4,7 +4,7 @@ from contract.contract import DoorContract, SeamContract
 from minigun_py.contexts.context import Traits
 from minigun_py.placement import ContextKind
 
-TRAITS = Traits(shares_memory=True, survives_crash=False, killable=False)
+TRAITS = Traits(shares_memory=True, survives_crash=False, killable=False, pool="threads")
 
 
 class TestThreadSeam(SeamContract):

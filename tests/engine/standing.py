@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from engine.growing import chain
 from minigun_py.clock import Clock, Deadline
-from minigun_py.contexts.context import Answer, Done, Kernel, Lease, LeaseReceiver, Traits
+from minigun_py.contexts.context import Answer, Control, Done, Kernel, Lease, LeaseReceiver, Traits
 from minigun_py.engine.dispatch import Broadcast
 from minigun_py.engine.kernels import kernel_for
 from minigun_py.engine.ledger import Ledger, StageBook
@@ -33,12 +33,12 @@ class Scripted:
     traits: ClassVar = Traits(shares_memory=True, survives_crash=True, killable=True)
 
     def __init__(self, script: Script, kernel: Kernel) -> None:
-        self._script, self._kernel = script, kernel
+        self._script, self.kernel = script, kernel
         self.killed: list[str] = []
         self.closed = 0
         self.patience: float | None = None
 
-    def open(self, kernel: Kernel, workers: int) -> None:
+    def open(self, kernel: Kernel, spec: ContextSpec) -> None:
         """Nothing: the kernel is known."""
 
     def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
@@ -47,7 +47,7 @@ class Scripted:
 
     def run(self, lease: Lease) -> Done:
         """The answer of a worker to which nothing happens."""
-        return run_lease(self._kernel, lease)
+        return run_lease(self.kernel, lease)
 
     def kill(self, why: str) -> None:
         """Remember why."""
@@ -62,10 +62,14 @@ class Scripted:
 def run_lease(kernel: Kernel, lease: Lease) -> Done:
     """Run a lease with a fresh worker."""
     worker = kernel.bind()
-    worker.run(lease.items)
-    if lease.last:
-        worker.finish()
-    return Done(lease, worker.harvest(len(lease.items)))
+    worker.open()
+    try:
+        worker.run(lease.items)
+        if lease.last:
+            worker.finish()
+        return Done(lease, worker.harvest(len(lease.items)))
+    finally:
+        worker.close()
 
 
 class Stand:
@@ -94,7 +98,7 @@ class Stand:
         self.verdict = Verdict(self.token, self.ledger, policies, Observers(), self.clock)
         self.sender, inbox = _opened(1000, self.clock)
         outbox, self.receiver = _opened(room, self.clock)
-        kernel = kernel_for(found, True, self.verdict)
+        kernel = kernel_for(found, True, self.verdict, Control(self.token))
         self.context = Scripted(script, kernel)
         self.group = WorkerGroup(
             found,

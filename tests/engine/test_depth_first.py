@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from minigun_py.clock import SYSTEM_CLOCK
+from minigun_py.engine.current import current
 from minigun_py.engine.depth_first import DepthFirstRun
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.verdict import Verdict
+from minigun_py.errors import UsageError
 from minigun_py.events import Event, Observers, StageEnded
 from minigun_py.plan.stage import Stage
 from minigun_py.primitives.cancel import CancelToken
@@ -227,6 +231,128 @@ def test_observers_hear_that_each_stage_has_ended() -> None:
     stand.outputs()
     ended = [event.stage for event in stand.events if isinstance(event, StageEnded)]
     assert sorted(ended) == ["a", "b", "s"]
+
+
+# --------------------------------------------------------------------------- setup and teardown
+
+
+class Life:
+    """Options of a stage that notes when it is set up and torn down."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def of(self, name: str) -> dict[str, Any]:
+        return {
+            "setup": lambda: self.notes.append(f"set {name} up"),
+            "teardown": lambda state: self.notes.append(f"tear {name} down"),
+        }
+
+
+def test_every_stage_is_set_up_before_the_first_item_and_torn_down_after_the_last() -> None:
+    life = Life()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        life.notes.append("drawn")
+
+    stand = Stand(
+        source("s", numbers, **life.of("s")),
+        batch("b", 1),
+        processor("a", lambda n: n, **life.of("a")),
+    )
+    assert stand.outputs() == [[1]]
+    assert life.notes == ["set s up", "set a up", "drawn", "tear a down", "tear s down"]
+
+
+def test_all_is_torn_down_when_the_outputs_are_left() -> None:
+    life = Life()
+    stand = Stand(source("s", range(9)), batch("b", 1), processor("a", len, **life.of("a")))
+    outputs = stand.run.outputs()
+    next(outputs)
+    assert life.notes == ["set a up"]
+    outputs.close()  # type: ignore[attr-defined]
+    assert life.notes == ["set a up", "tear a down"]
+
+
+def test_a_setup_that_raises_ends_the_run_before_anything_is_drawn() -> None:
+    drawn: list[int] = []
+    life = Life()
+
+    def fail() -> None:
+        raise OSError("no room")
+
+    stand = Stand(
+        source("s", map(drawn.append, [1]), **life.of("s")),
+        batch("b", 1),
+        processor("a", len, setup=fail),
+    )
+    assert stand.outputs() == []
+    (error,) = stand.verdict.errors
+    assert (str(error), error.__notes__) == ("no room", ["in the setup of stage 'a'"])
+    assert drawn == []
+    assert life.notes == ["set s up", "tear s down"]
+    assert stand.ledger.imbalances() == []
+
+
+def test_a_teardown_that_raises_is_an_error_of_the_run_and_the_others_follow() -> None:
+    life = Life()
+
+    def fail(state: None) -> None:
+        raise OSError("no room")
+
+    stand = Stand(
+        source("s", [1], **life.of("s")),
+        batch("b", 1),
+        processor("a", len, setup=lambda: None, teardown=fail),
+    )
+    assert stand.outputs() == [1]
+    (error,) = stand.verdict.errors
+    assert (str(error), error.__notes__) == ("no room", ["in the teardown of stage 'a'"])
+    assert life.notes == ["set s up", "tear s down"]
+
+
+async def told_here(told: Any) -> Any:
+    await asyncio.sleep(0)
+    return [*(told[0] if isinstance(told, list) else []), current().stage]
+
+
+INLINE_COROUTINES = (
+    source("s", [0]),
+    processor("a", told_here, execution="inline"),
+    batch("b", 1),
+    processor("c", told_here, execution="inline"),
+)
+
+
+def test_coroutines_of_every_segment_are_told_their_own_stage() -> None:
+    assert Stand(*INLINE_COROUTINES).outputs() == [["a", "c"]]
+
+
+def test_they_are_where_a_loop_runs_already() -> None:
+    async def run() -> list[Any]:
+        return Stand(*INLINE_COROUTINES).outputs()
+
+    assert asyncio.run(run()) == [["a", "c"]]
+
+
+def test_whoever_takes_the_outputs_is_no_stage() -> None:
+    stand = Stand(source("s", range(3)), processor("a", lambda n: current().stage))
+    for name in stand.run.outputs():
+        assert name == "a"
+        with pytest.raises(UsageError):
+            current()
+
+
+def test_a_stage_reaches_its_run_through_current() -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        current().drain()
+        yield 2
+        raise AssertionError("drawn")
+
+    stand = Stand(source("s", numbers), processor("a", lambda n: current().cancel is stand.token))
+    assert stand.outputs() == [True, True]
 
 
 # --------------------------------------------------------------------------- any pipeline

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.growing import chain, grow
+from engine.working import opened
 from minigun_py.contexts.context import Harvest, StageCounts
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import UsageError, WorkerDied
 from minigun_py.plan.segment import Exit, Segment
-from minigun_py.plan.stage import Stage
-from plan.drawing import consumer, processor, source
+from plan.drawing import consumer, processor
 from support.clock import VirtualClock
 
 
@@ -33,9 +28,9 @@ def run(
     if wanted is None:
         wanted = range(len(segment.exits))
     kernel = SegmentKernel(segment, wanted, dict.fromkeys(segment.names, policy))
-    worker = kernel.bind()
-    worker.run(segment.head.shape.call() if segment.is_source else list(items))  # type: ignore[attr-defined]
-    return worker.harvest(0 if segment.is_source else len(items))
+    with opened(kernel) as worker:
+        worker.run(segment.head.shape.call() if segment.is_source else list(items))  # type: ignore[attr-defined]
+        return worker.harvest(0 if segment.is_source else len(items))
 
 
 def double(n: int) -> int:
@@ -58,10 +53,6 @@ def not_three(n: int) -> int:
 
 def blamed(harvest: Harvest) -> list[tuple[str, int, Any]]:
     return [(f.stage, f.index, f.item) for f in harvest.failures]
-
-
-def balanced(counts: StageCounts) -> bool:
-    return counts.received == counts.completed + counts.filtered + counts.failed + counts.cancelled
 
 
 # --------------------------------------------------------------------------- what comes out
@@ -178,26 +169,26 @@ def test_exits_given_to_bind_get_the_outputs_at_once() -> None:
         append = staticmethod(way_out.append)
         extend = staticmethod(way_out.extend)
 
-    worker = SegmentKernel(segment, [0], {}).bind([Exitway()])
-    worker.run([1, 2])
-    assert way_out == [2, 4]
-    assert worker.harvest(2).outputs == [[]]
+    with opened(SegmentKernel(segment, [0], {}), [Exitway()]) as worker:
+        worker.run([1, 2])
+        assert way_out == [2, 4]
+        assert worker.harvest(2).outputs == [[]]
 
 
 def test_workers_share_nothing() -> None:
     kernel = SegmentKernel(chain({"double": double}), [0], {})
-    one, other = kernel.bind(), kernel.bind()
-    one.run([1])
-    assert other.harvest(0).outputs == [[]]
-    assert one.harvest(1).outputs == [[2]]
+    with opened(kernel) as one, opened(kernel) as other:
+        one.run([1])
+        assert other.harvest(0).outputs == [[]]
+        assert one.harvest(1).outputs == [[2]]
 
 
 def test_a_harvest_begins_anew() -> None:
-    worker = SegmentKernel(chain({"three": not_three}), [0], {"three": "skip"}).bind()
-    worker.run([1, 3])
-    first = worker.harvest(2)
-    worker.run([2])
-    second = worker.harvest(1)
+    with opened(SegmentKernel(chain({"three": not_three}), [0], {"three": "skip"})) as worker:
+        worker.run([1, 3])
+        first = worker.harvest(2)
+        worker.run([2])
+        second = worker.harvest(1)
     assert (first.outputs, second.outputs) == ([[1]], [[2]])
     assert second.failures == []
     assert second.counts == [StageCounts(received=1, completed=1, emitted=1)]
@@ -206,10 +197,10 @@ def test_a_harvest_begins_anew() -> None:
 def test_the_time_of_a_chunk_is_measured() -> None:
     clock = VirtualClock()
     segment = chain({"slow": clock.advance})
-    worker = SegmentKernel(segment, [], {}, clock).bind()
-    worker.run([2, 3])
-    assert worker.harvest(2).seconds == 5
-    assert worker.harvest(0).seconds == 0
+    with opened(SegmentKernel(segment, [], {}, clock)) as worker:
+        worker.run([2, 3])
+        assert worker.harvest(2).seconds == 5
+        assert worker.harvest(0).seconds == 0
 
 
 # --------------------------------------------------------------------------- failures
@@ -321,10 +312,10 @@ def test_what_is_no_exception_passes_through(policy: str) -> None:
         return n
 
     kernel = SegmentKernel(chain({"a": up_to, "stop": stop}), [0], dict.fromkeys("ab", policy))
-    worker = kernel.bind()
-    with pytest.raises(KeyboardInterrupt):
-        worker.run([2, 6, 9])
-    harvest = worker.harvest(3)
+    with opened(kernel) as worker:
+        with pytest.raises(KeyboardInterrupt):
+            worker.run([2, 6, 9])
+        harvest = worker.harvest(3)
     assert harvest.outputs == [[0, 1, 0, 1, 2]]
     assert [(c.completed, c.failed, c.cancelled) for c in harvest.counts] == [(2, 0, 1), (5, 0, 3)]
 
@@ -358,221 +349,3 @@ def test_a_source_is_drawn_no_further_after_an_end() -> None:
 
     run(chain({"three": not_three}, items=numbers))
     assert drawn == [0, 1, 2, 3]
-
-
-# --------------------------------------------------------------------------- a model
-
-
-@dataclass
-class Plant:
-    """A stage of a random tree: what it makes of a number, when it fails, and what is below it."""
-
-    kind: str
-    policy: str
-    fails_on: int | None
-    below: list[int] = field(default_factory=list)
-    consumes: bool = False
-    has_exit: bool = False
-
-    def gives(self, item: int) -> list[int]:
-        """What it emits. Raises if it fails."""
-        if self.fails_on is not None and item % 7 == self.fails_on:
-            raise ValueError(item)
-        if self.kind == "filter":
-            return [item + 1] if item % 3 else []
-        return [item + 2] if self.kind == "value" else [item + n for n in range(item % 4)]
-
-    def function(self) -> Callable[..., Any]:
-        """The same as a stage's function."""
-        if self.kind == "many":
-            return self._yields
-        return lambda item: next(iter(self.gives(item)), None)
-
-    def _yields(self, item: int) -> Iterator[int]:
-        yield from self.gives(item)
-
-
-@st.composite
-def trees(draw: st.DrawFn) -> list[Plant]:
-    kinds = st.sampled_from(["value", "value", "filter", "many"])
-    fails_on = st.none() | st.integers(0, 6)
-    policies = st.sampled_from(["skip", "skip", "fail"])
-    plants: list[Plant] = []
-    for number in range(draw(st.integers(1, 9))):
-        plants.append(
-            Plant(draw(kinds), draw(policies), draw(fails_on), has_exit=draw(st.booleans()))
-        )
-        if number:
-            plants[draw(st.integers(0, number - 1))].below.append(number)
-    for plant in plants:
-        plant.consumes = draw(st.booleans())
-    return plants
-
-
-class Stop(Exception):
-    """A failure that is not forgiven."""
-
-
-class Model:
-    """The same, one item after the other, in the plainest way."""
-
-    def __init__(self, plants: list[Plant]) -> None:
-        self.plants = plants
-        self.outputs: dict[int, list[int]] = {n: [] for n, p in enumerate(plants) if p.has_exit}
-        self.begun, self.failed, self.emitted, self.empty = (
-            Counter(),
-            Counter(),
-            Counter(),
-            Counter(),
-        )
-        self.failures: list[tuple[str, int, int]] = []
-
-    def run(self, items: list[int]) -> None:
-        try:
-            for index, item in enumerate(items):
-                self.visit(0, item, index)
-        except Stop:
-            pass
-
-    def visit(self, number: int, item: int, index: int) -> None:
-        plant = self.plants[number]
-        self.begun[number] += 1
-        try:
-            given = plant.gives(item)
-        except ValueError:
-            self.failed[number] += 1
-            self.failures.append((f"s{number}", index, item))
-            if plant.policy == "fail":
-                raise Stop from None
-            return
-        self.emitted[number] += len(given)
-        self.empty[number] += not given
-        if plant.has_exit:
-            self.outputs[number] += given
-        for value in given:
-            for below in plant.below:
-                self.visit(below, value, index)
-
-    def counts(self, items: int) -> list[StageCounts]:
-        above = {below: n for n, plant in enumerate(self.plants) for below in plant.below}
-        return [
-            self._counts(n, self.emitted[above[n]] if n else items) for n in range(len(self.plants))
-        ]
-
-    def _counts(self, n: int, received: int) -> StageCounts:
-        filtered = 0 if self.plants[n].consumes else self.empty[n]
-        return StageCounts(
-            received=received,
-            completed=self.begun[n] - self.failed[n] - filtered,
-            filtered=filtered,
-            failed=self.failed[n],
-            cancelled=received - self.begun[n],
-            emitted=self.emitted[n],
-        )
-
-
-def kernel_of(plants: list[Plant], *first: Stage) -> SegmentKernel:
-    """The kernel of a tree, below `first` if given."""
-    shift = len(first)
-    stages = [
-        *first,
-        *(
-            (consumer if plant.consumes else processor)(f"s{n}", plant.function())
-            for n, plant in enumerate(plants)
-        ),
-    ]
-    below = [*([[1]] * shift), *([n + shift for n in plant.below] for plant in plants)]
-    exits = [
-        Exit(n + shift, ("x",), "broadcast") for n, plant in enumerate(plants) if plant.has_exit
-    ]
-    policies = {f"s{n}": plant.policy for n, plant in enumerate(plants)}
-    return SegmentKernel(grow(stages, below, exits), range(len(exits)), policies)
-
-
-numbers = st.lists(st.integers(0, 50), max_size=8)
-
-
-@given(trees(), numbers)
-def test_a_kernel_does_what_its_stages_do_one_by_one(plants: list[Plant], items: list[int]) -> None:
-    model = Model(plants)
-    model.run(items)
-    worker = kernel_of(plants).bind()
-    worker.run(items)
-    harvest = worker.harvest(len(items))
-    assert harvest.outputs == list(model.outputs.values())
-    assert blamed(harvest) == model.failures
-    assert harvest.counts == model.counts(len(items))
-    assert all(map(balanced, harvest.counts))
-
-
-@given(trees(), numbers)
-def test_it_does_the_same_when_only_an_iterator_tells_the_index(
-    plants: list[Plant], items: list[int]
-) -> None:
-    model = Model(plants)
-    model.run(items)
-    running = [-1]
-
-    def each() -> Iterator[int]:
-        for running[0], item in enumerate(items):
-            yield item
-
-    worker = kernel_of(plants).bind()
-    worker.run(each(), lambda: running[0])
-    harvest = worker.harvest(len(items))
-    assert blamed(harvest) == model.failures
-    assert harvest.counts == model.counts(len(items))
-
-
-@given(trees(), numbers)
-def test_it_does_the_same_below_a_source(plants: list[Plant], items: list[int]) -> None:
-    model = Model(plants)
-    model.run(items)
-    worker = kernel_of(plants, source("items")).bind()
-    worker.run(iter(items))
-    harvest = worker.harvest(0)
-    drawn = harvest.counts[0].emitted
-    assert harvest.outputs == list(model.outputs.values())
-    assert drawn == model.begun[0]
-    assert harvest.counts[1:] == model.counts(drawn)
-
-
-@given(trees(), st.lists(numbers, max_size=4))
-def test_chunks_make_no_difference_while_nothing_ends(
-    plants: list[Plant], chunks: list[list[int]]
-) -> None:
-    for plant in plants:
-        plant.policy = "skip"
-    model = Model(plants)
-    worker = kernel_of(plants).bind()
-    outputs: list[list[int]] = [[] for _ in model.outputs]
-    total = [StageCounts() for _ in plants]
-    for chunk in chunks:
-        model.run(chunk)
-        worker.run(chunk)
-        harvest = worker.harvest(len(chunk))
-        for mine, new in zip(outputs, harvest.outputs, strict=True):
-            mine.extend(new)
-        for counts, more in zip(total, harvest.counts, strict=True):
-            counts.add(more)
-    assert outputs == list(model.outputs.values())
-    assert total == model.counts(sum(map(len, chunks)))
-
-
-@given(trees(), numbers, st.integers(0, 6))
-def test_the_books_balance_when_the_run_is_interrupted(
-    plants: list[Plant], items: list[int], fatal: int
-) -> None:
-    last = plants[-1]
-    gives = last.gives
-
-    def interrupted(item: int) -> list[int]:
-        if item % 7 == fatal:
-            raise KeyboardInterrupt
-        return gives(item)
-
-    last.gives = interrupted  # type: ignore[method-assign]
-    worker = kernel_of(plants).bind()
-    with contextlib.suppress(KeyboardInterrupt):
-        worker.run(items)
-    assert all(map(balanced, worker.harvest(len(items)).counts))

@@ -17,7 +17,7 @@ from minigun_py.engine.orchestrator import Orchestrator
 from minigun_py.engine.shutdown import PATIENCE, Phase
 from minigun_py.engine.verdict import Verdict
 from minigun_py.events import Observers
-from minigun_py.placement import ContextKind
+from minigun_py.placement import ContextKind, ContextSpec
 from minigun_py.plan.stage import Stage
 from minigun_py.primitives.cancel import CancelToken
 from plan.drawing import batch, consumer, plan_of, processor, source
@@ -56,12 +56,12 @@ class Fake:
         self._inline = InlineContext()
         self._name = "?"
 
-    def open(self, kernel: Kernel, workers: int) -> None:
+    def open(self, kernel: Kernel, spec: ContextSpec) -> None:
         self._name = kernel.stages[0]
         self._told.append(f"open {self._kind} {self._name}")
         if self._name == self._fails:
             raise OSError("no more processes")
-        self._inline.open(kernel, workers)
+        self._inline.open(kernel, spec)
 
     def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
         self._inline.serve(leases, answer)

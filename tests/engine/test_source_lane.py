@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from engine.growing import chain
+from engine.growing import chain, grow
+from engine.working import drawable, opened_source
 from minigun_py.engine.dispatch import Broadcast
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.ledger import Ledger
@@ -20,23 +21,24 @@ from minigun_py.events import Observers
 from minigun_py.plan.signature import Output
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.channel import Receiver, open_channel
+from plan.drawing import source as producer_stage
 from support.clock import VirtualClock
 
 PATIENCE = 20.0
-
-
-def drawable(items: Any, **functions: Callable[[Any], Any]) -> Source:
-    segment = chain(functions, items=items)
-    return Source(segment, SegmentKernel(segment, [0], dict.fromkeys(segment.names, "fail")), None)
 
 
 class Stand:
     """A source lane before a channel, whose far end the test holds."""
 
     def __init__(
-        self, items: Any, room: int = 1000, policy: str = "fail", **functions: Any
+        self,
+        items: Any,
+        room: int = 1000,
+        policy: str = "fail",
+        options: Mapping[str, Any] | None = None,
+        **functions: Any,
     ) -> None:
-        segment = chain(functions, items=items)
+        segment = chain(functions, items=items, **options or {})
         clock = VirtualClock()
         self.token = CancelToken(clock)
         self.ledger = Ledger(segment.stages)
@@ -65,20 +67,19 @@ def test_items_are_drawn_no_further_than_asked() -> None:
             drawn.append(n)
             yield n
 
-    source = drawable(numbers)
-    assert source.draw(3).outputs == [[0, 1, 2]]
-    assert drawn == [0, 1, 2]
-    assert source.draw(2).outputs == [[3, 4]]
-    assert not source.ended
-    source.close()
+    with drawable(numbers) as source:
+        assert source.draw(3).outputs == [[0, 1, 2]]
+        assert drawn == [0, 1, 2]
+        assert source.draw(2).outputs == [[3, 4]]
+        assert not source.ended
 
 
 def test_a_source_has_ended_when_it_gives_less_than_asked() -> None:
-    source = drawable([1, 2, 3])
-    source.draw(2)
-    assert not source.ended
-    assert source.draw(2).outputs == [[3]]
-    assert source.ended
+    with drawable([1, 2, 3]) as source:
+        source.draw(2)
+        assert not source.ended
+        assert source.draw(2).outputs == [[3]]
+        assert source.ended
 
 
 def test_an_item_is_through_before_the_next_one_is_drawn() -> None:
@@ -89,7 +90,8 @@ def test_an_item_is_through_before_the_next_one_is_drawn() -> None:
             seen.append(f"draw {n}")
             yield n
 
-    drawable(numbers, show=lambda n: seen.append(f"show {n}")).draw(9)
+    with drawable(numbers, show=lambda n: seen.append(f"show {n}")) as source:
+        source.draw(9)
     assert seen == ["draw 0", "show 0", "draw 1", "show 1"]
 
 
@@ -102,14 +104,20 @@ def test_a_generator_that_is_left_is_closed() -> None:
         finally:
             ended.append(True)
 
-    source = drawable(numbers)
-    source.draw(1)
-    source.close()
+    with drawable(numbers) as source:
+        source.draw(1)
+        assert ended == []
     assert ended == [True]
 
 
 def test_a_source_that_was_never_drawn_from_can_be_closed() -> None:
-    drawable([1]).close()
+    with drawable([1]) as source:
+        assert not source.ended
+
+
+def test_a_source_that_was_never_opened_can_be_closed() -> None:
+    segment = chain({}, items=[1])
+    Source(segment, SegmentKernel(segment, [0], {}), None).close()
 
 
 def test_a_source_that_cannot_begin_is_to_blame() -> None:
@@ -117,7 +125,8 @@ def test_a_source_that_cannot_begin_is_to_blame() -> None:
         def __iter__(self) -> Iterator[int]:
             raise OSError("no file")
 
-    harvest = drawable(Broken()).draw(1)
+    with drawable(Broken()) as source:
+        harvest = source.draw(1)
     assert [(f.stage, str(f.error)) for f in harvest.failures] == [("items", "no file")]
 
 
@@ -127,11 +136,11 @@ def test_a_source_that_pushes_is_run_to_its_end() -> None:
         output(2)
         return 3
 
-    source = drawable(numbers, double=lambda n: 2 * n)
-    harvest = source.draw(1)
-    assert harvest.outputs == [[2, 4, 6]]
-    assert [counts.emitted for counts in harvest.counts] == [3, 3]
-    assert source.ended
+    with drawable(numbers, double=lambda n: 2 * n) as source:
+        harvest = source.draw(1)
+        assert harvest.outputs == [[2, 4, 6]]
+        assert [counts.emitted for counts in harvest.counts] == [3, 3]
+        assert source.ended
 
 
 def test_a_source_that_pushes_is_stopped_by_a_failure_that_is_not_forgiven() -> None:
@@ -142,7 +151,8 @@ def test_a_source_that_pushes_is_stopped_by_a_failure_that_is_not_forgiven() -> 
             pushed.append(n)
             output(n)
 
-    harvest = drawable(numbers, divide=lambda n: 1 // (n - 2)).draw(1)
+    with drawable(numbers, divide=lambda n: 1 // (n - 2)) as source:
+        harvest = source.draw(1)
     assert pushed == [0, 1, 2]
     assert [(f.stage, f.item) for f in harvest.failures] == [("divide", 2)]
     assert [counts.failed for counts in harvest.counts] == [0, 1]
@@ -162,7 +172,8 @@ def test_a_source_that_swallows_the_stop_is_stopped_again() -> None:
         ran.append(n)
         raise ValueError(n)
 
-    drawable(numbers, fail=fail).draw(1)
+    with drawable(numbers, fail=fail) as source:
+        source.draw(1)
     assert ran == [0]
 
 
@@ -171,9 +182,48 @@ def test_a_source_that_pushes_and_fails_is_to_blame_itself() -> None:
         output(1)
         raise ValueError("no more")
 
-    harvest = drawable(numbers, double=lambda n: 2 * n).draw(1)
+    with drawable(numbers, double=lambda n: 2 * n) as source:
+        harvest = source.draw(1)
     assert harvest.outputs == [[2]]
     assert [(f.stage, str(f.error)) for f in harvest.failures] == [("items", "no more")]
+
+
+# --------------------------------------------------------------------------- with a state
+
+
+def test_a_source_may_have_a_state() -> None:
+    told: list[str] = []
+
+    def two() -> Iterator[list[int]]:
+        yield [1, 2]
+        told.append("torn down")
+
+    def numbers(state: list[int]) -> Iterator[int]:
+        yield from state
+        told.append("drawn")
+
+    stage = producer_stage("items", numbers, setup=two)
+    segment = grow([stage], [[]])
+    with opened_source(segment) as source:
+        assert source.draw(9).outputs == [[1, 2]]
+    assert told == ["drawn", "torn down"]
+
+
+def test_a_source_is_closed_before_its_state_is_torn_down() -> None:
+    told: list[str] = []
+
+    def numbers(state: str) -> Iterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            told.append("closed")
+
+    stage = producer_stage("items", numbers, setup=str, teardown=lambda _: told.append("torn down"))
+    segment = grow([stage], [[]])
+    with opened_source(segment) as source:
+        source.draw(1)
+    assert told == ["closed", "torn down"]
 
 
 # --------------------------------------------------------------------------- SourceLane
@@ -290,6 +340,35 @@ def test_a_cut_ends_a_lane_that_waits_for_room() -> None:
     assert not thread.is_alive()
     assert closed.is_set()
     assert stand.verdict.errors == ()
+
+
+@pytest.mark.parametrize("broken", ["setup", "teardown"])
+def test_a_setup_or_teardown_that_raises_ends_the_run_of_a_lane(broken: str) -> None:
+    error = OSError("no room")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    options = {"setup": int, "teardown": int} | {broken: fail}
+    stand = Stand([1], options=options, divide=lambda n, state: n)
+    stand.lane.run()
+    assert stand.verdict.errors == (error,)
+    assert error.__notes__ == [f"in the {broken} of stage 'divide'"]
+    assert stand.ledger.imbalances() == []
+
+
+def test_a_lane_tears_down_in_the_thread_that_has_drawn() -> None:
+    ran_in: list[threading.Thread] = []
+
+    def note(*_: object) -> None:
+        ran_in.append(threading.current_thread())
+
+    options = {"setup": note, "teardown": note}
+    stand = Stand([1], options=options, show=lambda n, state: note())
+    thread = threading.Thread(target=stand.lane.run)
+    thread.start()
+    thread.join(PATIENCE)
+    assert ran_in == [thread] * 3
 
 
 def test_a_lane_that_ends_closes_its_channel_whatever_happened() -> None:

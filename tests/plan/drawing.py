@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from minigun_py.contexts.surroundings import Surroundings
 from minigun_py.plan.execution_plan import ExecutionPlan, PlanConfig
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.options import checked_options
 from minigun_py.plan.segment import Segment
 from minigun_py.plan.stage import Accumulator, Consumer, Processor, Producer, Stage
 
-__all__ = ["batch", "consumer", "plan_of", "processor", "segments_of", "source"]
+__all__ = ["batch", "consumer", "machine", "plan_of", "processor", "segments_of", "source"]
 
 
 def same(item: Any) -> Any:
@@ -48,3 +49,12 @@ def plan_of(*stages: Stage, config: PlanConfig | None = None) -> ExecutionPlan:
 def segments_of(stages: Iterable[Stage], config: PlanConfig | None = None) -> tuple[Segment, ...]:
     """The segments of that plan."""
     return plan_of(*stages, config=config).segments
+
+
+def machine(**given: Any) -> Surroundings:
+    """A machine with two processors that can do everything, but for what is said."""
+    usual = {
+        "cpus": 2, "gil": True, "can_fork": True, "can_subinterpret": True,
+        "memory": None, "gpus": 0,
+    }  # fmt: skip
+    return Surroundings(**(usual | given))

@@ -10,7 +10,7 @@ from minigun_py.errors import UsageError
 from minigun_py.placement import ContextKind
 from minigun_py.plan.execution_plan import ExecutionPlan, PlanConfig
 from minigun_py.plan.stage import Stage
-from plan.drawing import batch, consumer, plan_of, processor, source
+from plan.drawing import batch, consumer, machine, plan_of, processor, source
 
 
 @pytest.fixture
@@ -83,30 +83,26 @@ def test_one_stage_elsewhere_is_enough_for_threads_and_queues(plan: ExecutionPla
 
 def test_auto_is_the_number_of_usable_processors() -> None:
     stages = (source("s"), processor("a", execution="fork", workers="auto"))
-    plan = plan_of(*stages, config=PlanConfig(cpus=lambda: 7))
+    plan = plan_of(*stages, config=PlanConfig(surroundings=lambda: machine(cpus=7)))
     assert plan.workers_for("a") == 7
 
 
 def test_auto_as_a_default_is_the_number_of_usable_processors() -> None:
-    config = PlanConfig(ContextKind.FORK, "auto", cpus=lambda: 7)
+    config = PlanConfig(ContextKind.FORK, "auto", surroundings=lambda: machine(cpus=7))
     assert plan_of(source("s"), processor("a"), config=config).workers_for("a") == 7
 
 
 def test_auto_inline_is_one() -> None:
-    config = PlanConfig(ContextKind.INLINE, "auto", cpus=lambda: 7)
+    config = PlanConfig(ContextKind.INLINE, "auto", surroundings=lambda: machine(cpus=7))
     assert plan_of(source("s"), processor("a"), config=config).workers_for("a") == 1
 
 
 def test_processors_bound_no_number_that_was_said() -> None:
     stages = (source("s"), processor("a", workers=64))
-    assert plan_of(*stages, config=PlanConfig(cpus=lambda: 2)).workers_for("a") == 64
-
-
-def test_nobody_asks_for_the_processors_when_numbers_were_said() -> None:
-    def cpus() -> int:
-        raise AssertionError("asked")
-
-    plan_of(source("s"), processor("a", workers=64), config=PlanConfig(cpus=cpus))
+    assert (
+        plan_of(*stages, config=PlanConfig(surroundings=lambda: machine(cpus=2))).workers_for("a")
+        == 64
+    )
 
 
 def test_workers_as_a_default_mean_threads() -> None:
@@ -167,7 +163,7 @@ double: turns each item into others
   sends  to square through a queue of 1000, each item pickled once
 
 square: turns each item into others
-  where  in 2 processes of its own, so it uses up to 2 processors
+  where  in 2 forked processes of its own, so it uses up to 2 processors
   why    it asks for fork x 2 itself
   sends  to tens through a queue of 1000, each item pickled once
 
@@ -177,7 +173,7 @@ tens: gathers items into lists
   sends  to store through a queue of 50, in memory
 
 store: uses the items up
-  where  in your program, 4 items at once, each on a thread
+  where  in your program, 4 items at once, each in a thread
   why    it asks for thread x 4 itself
   sends  what it returns to you (collect, stream)"""
     )
@@ -216,9 +212,9 @@ def test_what_is_dealt_goes_in_turn() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"execution": "fork"}, "in a process of its own, so it uses one more processor"),
-        ({"execution": "thread"}, "in your program, 1 item at once, each on a thread"),
-        ({"workers": 3}, "in your program, 3 items at once, each on a thread"),
+        ({"execution": "fork"}, "in a forked process of its own, so it uses one more processor"),
+        ({"execution": "thread"}, "in your program, 1 item at once, each in a thread"),
+        ({"workers": 3}, "in your program, 3 items at once, each in a thread"),
     ],
 )
 def test_a_context_is_told_in_words(options: dict[str, object], words: str) -> None:

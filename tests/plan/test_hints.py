@@ -157,6 +157,11 @@ def test_memory_beside_another_hint_only_bounds_the_number(
     assert placed(hint, Memory(2_500)) == expected
 
 
+@pytest.mark.parametrize("other", [HEAVY_IO, LIGHT_IO, GPU(1), Memory(1)], ids=str)
+def test_a_coroutine_that_also_computes_runs_alone(other: ResourceHint) -> None:
+    assert placed(HEAVY_CPU, other, coroutine=True) == (ASYNC, 1)
+
+
 def test_memory_is_no_reason_for_fewer_threads_than_fit() -> None:
     assert placed(HEAVY_IO, Memory(1)) == (THREAD, 32)
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from minigun_py.errors import UsageError
-from minigun_py.placement import ContextKind
-from minigun_py.placement import LATER_KINDS
+from minigun_py.placement import LATER_KINDS, ContextKind
 from minigun_py.plan.options import (
     LATER_OPTIONS,
     StageOptions,

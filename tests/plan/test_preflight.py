@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -66,6 +67,14 @@ def passed_on(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(*args)
 
     return wrapper
+
+
+def of_a_library(source: str) -> dict[str, Any]:
+    """What a module of somebody else would have, with a lock of its own."""
+    library: dict[str, Any] = {"__name__": "library", "LOCK": threading.Lock()}
+    # Not as this file is compiled: annotations are code there, from Python 3.14 on.
+    exec(compile(source, "library.py", "exec", dont_inherit=True), library)
+    return library
 
 
 class Slotted:
@@ -229,6 +238,12 @@ def test_an_argument_without_a_parameter_of_its_own_is_told_by_its_place(
     )
 
 
+def test_the_object_that_a_partial_calls_is_gone_into() -> None:
+    assert crossing(functools.partial(Parser(), 1)) == [
+        "stage 'x' holds 'self.lock' (threading.Lock)"
+    ]
+
+
 def test_an_open_file_is_told_as_such(tmp_path: Path) -> None:
     with (tmp_path / "out").open("w") as out:
         assert crossing(lambda item: out) == [
@@ -370,6 +385,13 @@ def test_of_a_class_only_what_its_author_wrote_is_told(kind: type) -> None:
     assert crossing(lambda item: kind) == ["stage 'x' closes over 'lock' (threading.Lock)"]
 
 
+def test_annotations_of_a_class_are_not_to_blame() -> None:
+    kind = of_a_library("class Record:\n  size: int\n  def guard(self): return LOCK")["Record"]
+    assert told(what_cannot_cross(lambda item: kind)) == [
+        "stage 'x' uses the global 'LOCK' (threading.Lock)"
+    ]
+
+
 def test_an_attribute_of_a_class_is_told() -> None:
     class Shared:
         _lock = threading.Lock()
@@ -436,13 +458,25 @@ def test_a_held_lock_of_a_function_of_the_same_module_is_told() -> None:
 
 
 def test_a_held_lock_inside_a_library_is_its_own_affair() -> None:
-    lock = vars(functools)["RLock"]()
-    vars(functools)["_a_lock_of_ours"] = lock
-    try:
-        with lock:
-            assert held_locks(lambda item: functools.reduce(max, item)) == ()
-    finally:
-        del vars(functools)["_a_lock_of_ours"]
+    library = of_a_library("def read(item): return LOCK, item")
+    read = library["read"]
+    with library["LOCK"]:
+        assert held_locks(lambda item: read([item])) == ()
+
+
+def test_the_locks_of_a_module_that_is_used_are_its_own_affair() -> None:
+    library = ModuleType("library")
+    vars(library)["LOCK"] = threading.Lock()
+    with vars(library)["LOCK"]:
+        assert held_locks(lambda item: library) == ()
+
+
+def test_a_held_lock_behind_a_librarys_decorator_is_told() -> None:
+    lock = threading.Lock()
+    library = of_a_library("def passed_on(f):\n  def wrapper(i): return f(i)\n  return wrapper")
+    read = library["passed_on"](lambda item: (lock, item))
+    with lock:
+        assert locks(lambda item: read([item])) == ["stage 'x' closes over 'lock' (threading.Lock)"]
 
 
 def test_a_held_lock_of_a_methods_object_is_told() -> None:

@@ -1,0 +1,130 @@
+"""What each stage has said about where it runs: by its options, by hints, or by default.
+
+A pure decision for every stage alone; what follows from its neighbours is `affinity`, and what is
+possible here is `adaptation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from minigun_py.contexts.registry import traits_of
+from minigun_py.contexts.surroundings import Surroundings
+from minigun_py.errors import UsageError
+from minigun_py.placement import ContextKind, ContextSpec
+from minigun_py.plan.affinity import INLINE, Placement
+from minigun_py.plan.hints import advise
+from minigun_py.plan.stage import Accumulator, Consumer, Producer, Stage
+
+__all__ = ["Wishes", "place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the pipeline and the run say about all stages.
+
+    `execution` and `workers` are the pipeline's defaults; `override` is the run's word over every
+    stage's own.
+    """
+
+    execution: ContextKind | None = None
+    workers: int | Literal["auto"] | None = None
+    override: ContextKind | None = None
+
+
+def place(stage: Stage, wishes: Wishes, here: Surroundings) -> Placement:
+    """Where a stage wants to run. Raises `UsageError` for what it cannot want."""
+    _check(stage)
+    default = _default_spec(stage, wishes, here)
+    explicit = isinstance(wishes.workers, int)
+    if wishes.override is ContextKind.INLINE:
+        return Placement(None, INLINE)
+    if isinstance(stage, Producer | Accumulator):
+        return Placement(None, default)
+    said = stage.options
+    advice = advise(said.resources, stage.is_coroutine, here)
+    kind = said.execution or advice.kind
+    if kind is not None and wishes.override is not None:
+        kind = wishes.override
+    workers = said.workers or advice.workers
+    if kind is None and workers is None:
+        if (why := _stands_alone(stage)) is None:
+            return Placement(None, default, explicit=explicit)
+        return Placement(_mine(stage, default), default, why, explicit)
+    kind = kind or _kind_for_many(stage, default.kind)
+    spec = _spec(stage, kind, _count(workers, kind, wishes, here))
+    by_hint = advice.kind is not None and said.execution is None
+    reason = advice.reason if by_hint else None
+    return Placement(spec, default, reason, isinstance(said.workers, int))
+
+
+def _default_spec(stage: Stage, wishes: Wishes, here: Surroundings) -> ContextSpec:
+    workers, kind = wishes.workers, wishes.override or wishes.execution
+    if kind is None and stage.is_coroutine:
+        kind = ContextKind.ASYNC
+    if kind is None:
+        kind = ContextKind.INLINE if workers in (None, 1) else ContextKind.THREAD
+    return _spec("the pipeline's defaults", kind, _count(workers, kind, wishes, here))
+
+
+def _stands_alone(stage: Stage) -> str | None:
+    """Why a stage that names neither a kind nor a number is still a context of its own."""
+    said = stage.options
+    if said.setup is not None:
+        return "it has a setup of its own"
+    if said.max_items_per_worker is not None:
+        return "its workers are replaced after a number of items"
+    return "it has resource hints" if said.resources else None
+
+
+def _mine(stage: Stage, default: ContextSpec) -> ContextSpec:
+    """The default as the stage's own: consumers stay with the caller."""
+    stays = isinstance(stage, Consumer) and not stage.is_coroutine
+    return _spec(stage, INLINE.kind, 1) if stays else _spec(stage, default.kind, default.workers)
+
+
+def _kind_for_many(stage: Stage, default: ContextKind) -> ContextKind:
+    """The kind for several workers where none is named: threads, unless a default says else."""
+    if default is ContextKind.INLINE:
+        return ContextKind.THREAD
+    stays = isinstance(stage, Consumer) and not traits_of(default).shares_memory
+    return ContextKind.THREAD if stays else default
+
+
+def _count(workers: int | str | None, kind: ContextKind, wishes: Wishes, here: Surroundings) -> int:
+    if kind is ContextKind.INLINE and kind is wishes.override:
+        return 1
+    if workers == "auto":
+        return 1 if kind is ContextKind.INLINE else here.cpus
+    return int(workers or 1)
+
+
+def _spec(asking: Stage | str, kind: ContextKind, workers: int) -> ContextSpec:
+    said = None if isinstance(asking, str) else asking.options
+    try:
+        return ContextSpec(
+            kind,
+            workers,
+            said.max_items_per_worker if said and traits_of(kind).recycles else None,
+            said.start_method if said else None,
+        )
+    except ValueError as error:
+        raise UsageError(f"{asking}: {error}") from None
+
+
+def _check(stage: Stage) -> None:
+    """Refuse options that this role or this kind has no use for."""
+    said, role = stage.options, type(stage).__name__.lower()
+    if isinstance(stage, Producer | Accumulator) and (
+        said.execution or said.workers or said.resources or said.max_items_per_worker
+    ):
+        wrong = "execution, workers, resources and max_items_per_worker"
+        raise UsageError(f"{stage}: {role}s run in the caller, one at a time; drop {wrong}")
+    if isinstance(stage, Accumulator) and said.setup:
+        raise UsageError(f"{stage}: it has no function that could use a setup; drop setup")
+    if said.start_method and said.execution is not ContextKind.PROCESS:
+        raise UsageError(f"{stage}: start_method is for execution='process'; name that, or drop it")
+    if said.execution and said.max_items_per_worker and not traits_of(said.execution).recycles:
+        wrong = "its workers share one event loop; drop max_items_per_worker"
+        raise UsageError(f"{stage}: {wrong}")
