@@ -81,8 +81,11 @@ def parse_kind(kind: str) -> ContextKind:
         return ALIASES[kind]
     if known and kind in LATER_KINDS:
         raise UsageError(f"execution {kind!r} is not available in this version of minigun_py")
-    close = difflib.get_close_matches(str(kind), [*ContextKind, *ALIASES], n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(ContextKind)}"
+    close = [
+        *difflib.get_close_matches(str(kind), list(ContextKind), n=1),
+        *difflib.get_close_matches(str(kind), list(ALIASES), n=1),
+    ]
+    hint = f"did you mean {str(close[0])!r}?" if close else f"there are {', '.join(ContextKind)}"
     raise UsageError(f"no kind of execution {kind!r}; {hint}")
 
 
@@ -144,7 +147,7 @@ def Memory(amount: int | str) -> ResourceHint:
     """Each worker needs so much memory: bytes, or text such as "2GiB" or "500 MB"."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(amount))
     unit = _UNITS.get(found[2].upper().removesuffix("B") + "B" * bool(found[2])) if found else None
-    if found is None or unit is None or float(found[1]) <= 0:
+    if found is None or unit is None or float(found[1]) * unit < 1:
         raise UsageError(f"Memory is a number of bytes, or text such as '2GiB', not {amount!r}")
     return ResourceHint("Memory", int(float(found[1]) * unit))
 

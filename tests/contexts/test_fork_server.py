@@ -16,7 +16,9 @@ import pytest
 from contract.crash import crash
 from faults.session import start
 from minigun_py.clock import Deadline
-from minigun_py.contexts.fork_server import Exited, ForkServer, RunWorker, Spawned
+from minigun_py.contexts.crew import Exited, Spawned
+from minigun_py.contexts.fork_server import fork_server
+from minigun_py.contexts.server_loop import RunWorker
 from minigun_py.errors import ContextError
 from support.processes import open_process
 
@@ -35,7 +37,7 @@ class Server:
     """A fork server, and what it has told."""
 
     def __init__(self, run_worker: RunWorker) -> None:
-        self.server = ForkServer(run_worker)
+        self.server = fork_server(run_worker)
         self.told: list[Spawned | Exited] = []
 
     def spawn(self, slot: int = 0) -> Spawned:
@@ -82,7 +84,7 @@ def test_a_worker_is_spawned_for_its_slot_with_a_socket_of_its_own() -> None:
     with serving(echo) as server:
         workers = [server.spawn(slot) for slot in (3, 5)]
         assert [worker.slot for worker in workers] == [3, 5]
-        assert len({worker.pid for worker in workers}) == 2
+        assert len({worker.worker for worker in workers}) == 2
         for worker in workers:
             with worker.socket as sock:
                 sock.settimeout(LIMIT)
@@ -125,15 +127,15 @@ def test_the_exit_status_of_a_worker_is_told(deed: object, status: int) -> None:
     with serving(lambda sock, slot: deed()) as server:  # type: ignore[operator]
         worker = server.spawn()
         worker.socket.close()
-        assert server.wait_for(Exited) == Exited(worker.pid, status)
+        assert server.wait_for(Exited) == Exited(worker.worker, status)
 
 
 def test_a_worker_can_be_killed_and_the_others_live_on() -> None:
     with serving(echo) as server:
         first, second = server.spawn(1), server.spawn(2)
         with first.socket, second.socket:
-            server.server.kill(first.pid)
-            assert server.wait_for(Exited) == Exited(first.pid, -signal.SIGKILL)
+            server.server.kill(first.worker)
+            assert server.wait_for(Exited) == Exited(first.worker, -signal.SIGKILL)
             second.socket.settimeout(LIMIT)
             assert second.socket.recv(1) == b"2"
 
@@ -159,7 +161,7 @@ def test_many_workers_can_be_asked_for_at_once() -> None:
 def test_workers_die_with_a_fork_server_that_is_killed() -> None:
     with serving(echo) as server:
         worker = server.spawn()
-        with worker.socket, watched(worker.pid) as watch:
+        with worker.socket, watched(worker.worker) as watch:
             server.server.kill_all()
             assert ends(watch)
 
@@ -177,10 +179,10 @@ def test_its_close_kills_workers_that_are_stuck() -> None:
     with serving(lambda sock, slot: select.select([], [], [])) as server:
         worker = server.spawn()
         worker.socket.close()
-        with watched(worker.pid) as watch:
+        with watched(worker.worker) as watch:
             server.server.close(Deadline.after(LIMIT))
             assert ends(watch, 0.0)
-        server.server = ForkServer(echo)  # for the end of the block
+        server.server = fork_server(echo)  # for the end of the block
 
 
 def test_a_stopped_fork_server_is_killed_at_the_deadline() -> None:
@@ -189,7 +191,7 @@ def test_a_stopped_fork_server_is_killed_at_the_deadline() -> None:
             sock.settimeout(LIMIT)
             os.kill(int(sock.recv(20)), signal.SIGSTOP)
         server.server.close(Deadline.after(0.05))
-        server.server = ForkServer(echo)  # for the end of the block
+        server.server = fork_server(echo)  # for the end of the block
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -199,7 +201,7 @@ def test_signals_of_the_terminal_do_not_reach_workers(number: int) -> None:
         with worker.socket as sock:
             sock.settimeout(LIMIT)
             assert sock.recv(1) == b"0"
-            os.kill(worker.pid, number)
+            os.kill(worker.worker, number)
             sock.sendall(b"alive")
             assert sock.recv(5) == b"alive"
 
@@ -212,12 +214,12 @@ def test_signals_of_the_terminal_do_not_reach_workers(number: int) -> None:
 def test_server_and_workers_end_with_a_parent_that_is_killed(work: str) -> None:
     script = f"""
         import select
-        from minigun_py.contexts.fork_server import ForkServer
+        from minigun_py.contexts.fork_server import fork_server
         def work(sock, slot):
             say("running")
             {work}
             select.select([], [], [])
-        server = ForkServer(work)
+        server = fork_server(work)
         for slot in range(2):
             server.spawn(slot)
         select.select([], [], [])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from minigun_py.contexts.context import StageCounts
+import pytest
+
+from minigun_py.contexts.context import Post, StageCounts
 from minigun_py.engine.batch_kernel import BatchKernel
+from minigun_py.errors import InternalError
 from plan.drawing import batch
 from support.clock import VirtualClock
 
@@ -78,3 +81,25 @@ def test_it_is_a_lane_of_one_worker() -> None:
     tens, _ = kernel()
     assert tens.bind() is tens
     assert (tens.stages, tens.exit_stages) == (("tens",), (0,))
+
+
+def test_what_it_holds_outlasts_a_close() -> None:
+    tens, _ = kernel()
+    tens.open()
+    tens.run([1])
+    tens.close()
+    tens.close()
+    tens.open()
+    tens.run([2])
+    assert tens.harvest(2).outputs == [[[1, 2]]]
+
+
+def test_it_has_nothing_that_the_user_wrote() -> None:
+    tens, _ = kernel()
+    assert tens.functions == ()
+
+
+def test_it_is_no_coroutine() -> None:
+    tens, _ = kernel()
+    with pytest.raises(InternalError, match="does not run on an event loop"):
+        tens.bind_coroutines(Post())
