@@ -7,12 +7,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minigun_py.engine.current import Current, current
     from minigun_py.engine.report import FailedItem, RunReport
     from minigun_py.engine.run import Run
     from minigun_py.errors import (
         MinigunError,
         NotPicklable,
         PipelineFailed,
+        PlanWarning,
         RunCancelled,
         RunTimedOut,
         UsageError,
@@ -20,30 +22,46 @@ if TYPE_CHECKING:
     )
     from minigun_py.parallel_map import pmap
     from minigun_py.pipeline import Pipeline
+    from minigun_py.placement import DEFAULT, GPU, HEAVY_CPU, HEAVY_IO, LIGHT_CPU, LIGHT_IO, Memory
     from minigun_py.primitives.cancel import CancelToken
 
 __all__ = [
+    "DEFAULT",
+    "GPU",
+    "HEAVY_CPU",
+    "HEAVY_IO",
+    "LIGHT_CPU",
+    "LIGHT_IO",
     "CancelToken",
+    "Current",
     "FailedItem",
+    "Memory",
     "MinigunError",
     "NotPicklable",
     "Pipeline",
     "PipelineFailed",
+    "PlanWarning",
     "Run",
     "RunCancelled",
     "RunReport",
     "RunTimedOut",
     "UsageError",
     "WorkerDied",
+    "current",
     "pmap",
 ]
 
 _HOMES = {
+    **dict.fromkeys(
+        ("DEFAULT", "GPU", "HEAVY_CPU", "HEAVY_IO", "LIGHT_CPU", "LIGHT_IO", "Memory"), "placement"
+    ),
     "CancelToken": "primitives.cancel",
+    "Current": "engine.current",
     "FailedItem": "engine.report",
     "Pipeline": "pipeline",
     "Run": "engine.run",
     "RunReport": "engine.report",
+    "current": "engine.current",
     "pmap": "parallel_map",
 }
 

@@ -140,3 +140,27 @@ def test_harvests_are_merged_in_order() -> None:
     parts = [Harvest([[n]], [StageCounts(received=1)], [], 0.5) for n in range(3)]
     total = crossing.merge(parts, 1, 1)
     assert (total.outputs, total.counts[0].received, total.seconds) == ([[0, 1, 2]], 3, 1.5)
+
+
+# --------------------------------------------------------------------------- an error by itself
+
+
+def crossed(error: Exception) -> Exception:
+    packed = pickle.loads(pickle.dumps(crossing.pack_error(raised(error))))
+    return crossing.unpack_error(packed)
+
+
+def test_an_error_by_itself_keeps_its_type_its_notes_and_its_traceback() -> None:
+    original = OSError(28, "no room")
+    original.add_note("in the setup of stage 'a'")
+    error = crossed(original)
+    assert isinstance(error, OSError)
+    assert (error.errno, error.__notes__) == (28, ["in the setup of stage 'a'"])
+    assert isinstance(error.__cause__, crossing.RemoteTraceback)
+    assert "in raised" in str(error.__cause__)
+
+
+def test_an_error_by_itself_that_cannot_be_rebuilt_leaves_its_name_and_text() -> None:
+    error = crossed(TwoArguments("one", "two"))
+    assert isinstance(error, RemoteError)
+    assert error.text == "one and two"

@@ -8,7 +8,7 @@ import pytest
 
 from minigun_py import Pipeline
 
-KINDS = ("inline", "thread", "fork", "cow_fork", "process")
+KINDS = ("inline", "thread", "fork", "process")
 
 
 @pytest.fixture(params=KINDS)

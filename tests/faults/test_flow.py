@@ -28,15 +28,16 @@ def add_one(number: int) -> int:
 
 
 def test_a_hundred_thousand_items_arrive_exactly_once(kind: str) -> None:
+    count = MANY if kind != "cow_fork" else MANY // 500  # each of them a process
     seen: list[int] = []
     pipe = Pipeline("many")
-    pipe.source(range(MANY))
+    pipe.source(range(count))
     for name in ("first", "second", "third"):
         pipe.processor(add_one, name=name, execution=kind)
     pipe.consumer(seen.append, name="keep")
     report = pipe.run()
-    assert sorted(seen) == list(range(3, MANY + 3))
-    assert report["keep"].received == MANY
+    assert sorted(seen) == list(range(3, count + 3))
+    assert report["keep"].received == count
 
 
 def test_a_slow_consumer_holds_back_a_fast_endless_source(pipe: Pipeline, kind: str) -> None:
