@@ -7,11 +7,14 @@ which `close` ends.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["EventLoop"]
 
@@ -28,13 +31,20 @@ class EventLoop:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run to the end, and return the result."""
         if self._runner is None:
-            self._runner = asyncio.Runner()
-            if _a_loop_runs_here():
-                self._thread = ThreadPoolExecutor(1, "minigun-event-loop")
+            self._runner = self._begin()
         context = contextvars.copy_context()
         if self._thread is None:
             return self._runner.run(coroutine, context=context)
         return self._thread.submit(self._runner.run, coroutine, context=context).result()
+
+    def _begin(self) -> asyncio.Runner:
+        import asyncio  # here, because a worker without coroutines should not have to load it
+        from concurrent.futures import ThreadPoolExecutor
+
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            self._thread = ThreadPoolExecutor(1, "minigun-event-loop")
+        return asyncio.Runner()
 
     def iterate(self, iterator: AsyncIterator[T]) -> Iterator[T]:
         """The elements of an asynchronous iterator, each awaited when it is asked for."""
@@ -62,11 +72,3 @@ class EventLoop:
 
 async def _next(iterator: AsyncIterator[T]) -> T:
     return await anext(iterator)
-
-
-def _a_loop_runs_here() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -6,8 +6,8 @@ are harvested: it is what the stage before it emitted.
 
 from __future__ import annotations
 
-import asyncio
 import operator
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -143,7 +143,7 @@ class _Bound:
             frame = error.__traceback__
             assert frame is not None
             index, position = lines.get(frame.tb_lineno, (None, 0))
-            if isinstance(error, asyncio.CancelledError) and not _is_being_cancelled():
+            if _is_stray_cancel(error):
                 error = _as_failure(error)
             if index is not None and isinstance(error, Exception | SystemExit):
                 item = values[position] if position >= 0 else None
@@ -278,19 +278,20 @@ class _Stopped(BaseException):
     """Unwinds the loops after a failure that ends the run."""
 
 
-def _is_being_cancelled() -> bool:
-    """Whether somebody cancels the task that runs this, rather than the stage itself."""
+def _is_stray_cancel(error: BaseException) -> bool:
+    """Whether a stage raised CancelledError although nobody cancels the task that runs it."""
+    asyncio = sys.modules.get("asyncio")  # without it there is no such error
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
     try:
         task = asyncio.current_task()
     except RuntimeError:
-        return False
-    return task is not None and task.cancelling() > 0
+        return True
+    return task is None or task.cancelling() == 0
 
 
-def _as_failure(error: asyncio.CancelledError) -> Exception:
-    failure = RuntimeError(
-        "the stage ended with asyncio.CancelledError, and nobody had cancelled it"
-    )
+def _as_failure(error: BaseException) -> Exception:
+    failure = RuntimeError("the stage raised CancelledError, and nobody had cancelled it")
     failure.__cause__ = error
     return failure.with_traceback(error.__traceback__)
 

@@ -35,7 +35,7 @@ def test_where_coroutines_are_for_another_kind_they_are_run_to_their_end(kind: s
 
 def test_one_for_coroutines_refuses_other_functions_and_is_idle_again() -> None:
     context = create_context("async", "errand")
-    with pytest.raises(UsageError, match="'errand' runs coroutine functions, and .*int.* is none"):
+    with pytest.raises(UsageError, match=r"'errand' runs coroutine functions, and .*int.* is none"):
         context.execute(int, "5")
     assert not context.alive
     assert context.execute(later, 5).join(LIMIT) == 5

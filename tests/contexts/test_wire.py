@@ -166,14 +166,6 @@ def test_a_reset_is_an_end(pair: Pair) -> None:
     assert frames == []
 
 
-def test_what_is_no_answer_to_a_lease_names_none(pair: Pair) -> None:
-    for kind in (FrameKind.FAILED, FrameKind.LOGGED, FrameKind.DRAIN, FrameKind.CANCEL):
-        write_frame(pair[0], encode(kind, -1, {"said": kind.name}))
-        frame = read_frame(pair[1])
-        assert frame is not None
-        assert (frame.kind, frame.token, frame.load()) == (kind, -1, {"said": kind.name})
-
-
 class Unbuildable:
     """Can be pickled, and never unpickled."""
 

@@ -7,13 +7,22 @@ from typing import Any
 import pytest
 
 from minigun_py.errors import UsageError
-from minigun_py.placement import LATER_KINDS, ContextKind
+from minigun_py.placement import (
+    HEAVY_CPU,
+    HEAVY_IO,
+    LATER_KINDS,
+    LIGHT_CPU,
+    ContextKind,
+    Memory,
+)
 from minigun_py.plan.options import (
     LATER_OPTIONS,
     StageOptions,
     checked_options,
     nearest,
 )
+
+KINDS = ", ".join(ContextKind)
 
 
 def refusal(**options: Any) -> str:
@@ -35,6 +44,12 @@ def test_who_says_nothing_gets_the_defaults() -> None:
         queue_size=1000,
         chunk=None,
         on_error="fail",
+        resources=(),
+        setup=None,
+        teardown=None,
+        max_items_per_worker=None,
+        start_method=None,
+        fallback="nearest",
     )
 
 
@@ -68,6 +83,23 @@ def test_who_says_nothing_gets_the_defaults() -> None:
         ("chunk", 7, 7),
         ("on_error", "fail", "fail"),
         ("on_error", "skip", "skip"),
+        ("execution", "fork_ipc", ContextKind.FORK),
+        *(("execution", kind.value, kind) for kind in ContextKind),
+        ("resources", [], ()),
+        ("resources", HEAVY_CPU, (HEAVY_CPU,)),
+        ("resources", [HEAVY_IO, Memory("1GiB")], (HEAVY_IO, Memory("1GiB"))),
+        ("resources", (LIGHT_CPU,), (LIGHT_CPU,)),
+        ("setup", None, None),
+        ("setup", dict, dict),
+        ("teardown", None, None),
+        ("teardown", print, print),
+        ("max_items_per_worker", None, None),
+        ("max_items_per_worker", 1, 1),
+        ("start_method", None, None),
+        ("start_method", "spawn", "spawn"),
+        ("start_method", "forkserver", "forkserver"),
+        ("fallback", "nearest", "nearest"),
+        ("fallback", "error", "error"),
     ],
 )
 def test_a_right_value_is_kept(option: str, given: Any, kept: Any) -> None:
@@ -77,10 +109,11 @@ def test_a_right_value_is_kept(option: str, given: Any, kept: Any) -> None:
 @pytest.mark.parametrize(
     ("option", "given", "message"),
     [
-        ("execution", "thred", "no execution 'thred'; did you mean 'thread'?"),
-        ("execution", "warp", "no execution 'warp'; there are 'inline', 'thread', 'fork'"),
-        ("execution", 3, "no execution 3; there are 'inline', 'thread', 'fork'"),
-        ("execution", ["fork"], "no execution ['fork']; did you mean 'fork'?"),
+        ("execution", "thred", "no kind of execution 'thred'; did you mean 'thread'?"),
+        ("execution", "proces", "no kind of execution 'proces'; did you mean 'process'?"),
+        ("execution", "warp", f"no kind of execution 'warp'; there are {KINDS}"),
+        ("execution", 3, f"no kind of execution 3; there are {KINDS}"),
+        ("execution", ["fork"], "no kind of execution ['fork']; did you mean 'fork'?"),
         ("workers", 0, "workers is a whole number from 1 on, not 0"),
         ("workers", -1, "workers is a whole number from 1 on, not -1"),
         ("workers", 1.5, "workers is a whole number from 1 on, not 1.5"),
@@ -96,6 +129,24 @@ def test_a_right_value_is_kept(option: str, given: Any, kept: Any) -> None:
         ("routing", None, "no routing None; there are 'broadcast', 'round_robin'"),
         ("on_error", "skp", "no on_error 'skp'; did you mean 'skip'?"),
         ("on_error", None, "no on_error None; there are 'fail', 'skip'"),
+        ("setup", 5, "setup is a function, not 5"),
+        ("setup", "connect", "setup is a function, not 'connect'"),
+        ("teardown", [], "teardown is a function, not []"),
+        (
+            "max_items_per_worker",
+            0,
+            "max_items_per_worker is a whole number from 1 on, not 0",
+        ),
+        (
+            "max_items_per_worker",
+            True,
+            "max_items_per_worker is a whole number from 1 on, not True",
+        ),
+        ("start_method", "spwn", "no start_method 'spwn'; did you mean 'spawn'?"),
+        ("start_method", "fork", "no start_method 'fork'; there are 'spawn', 'forkserver'"),
+        ("fallback", "none", "no fallback 'none'; there are 'nearest', 'error'"),
+        ("fallback", "nearst", "no fallback 'nearst'; did you mean 'nearest'?"),
+        ("fallback", None, "no fallback None; there are 'nearest', 'error'"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_would_be_right(

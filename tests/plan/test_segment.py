@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigun_py.placement import ContextKind, ContextSpec
-from minigun_py.plan.segment import Exit
+from minigun_py.plan.options import StageOptions
+from minigun_py.plan.segment import Exit, portable
 from minigun_py.plan.stage import Stage
 from plan.drawing import batch, consumer, plan_of, processor, segments_of, source
 
@@ -56,6 +57,28 @@ def test_an_exit_keeps_the_order_of_its_targets_and_its_routing() -> None:
         [source("s", to=["b", "a"], routing="round_robin"), consumer("a"), consumer("b")]
     )
     assert first.exits == (Exit(0, ("b", "a"), "round_robin"),)
+
+
+def test_its_functions_are_all_that_the_user_wrote_for_its_stages() -> None:
+    (segment,) = segments_of(
+        [source("s", list), processor("a", abs, setup=int, teardown=print), consumer("c", len)]
+    )
+    assert segment.functions == (list, abs, int, print, len)
+
+
+def test_a_portable_segment_says_nothing_of_other_stages() -> None:
+    (segment,) = segments_of(
+        [source("s", to=["a"]), processor("a", abs, from_=["s"], setup=int, teardown=print)]
+    )
+    bare = portable(segment)
+    assert [stage.options for stage in bare.stages] == [
+        StageOptions(),
+        StageOptions(setup=int, teardown=print),
+    ]
+    assert (bare.names, bare.children, bare.exits, bare.spec) == (
+        segment.names, segment.children, segment.exits, segment.spec,
+    )  # fmt: skip
+    assert bare.functions == segment.functions
 
 
 def test_segments_come_in_the_order_in_which_items_flow() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import operator
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,7 +11,14 @@ from typing import Any
 import pytest
 
 from minigun_py.errors import UsageError
-from minigun_py.plan.signature import Output, location, shape_of_source, shape_of_stage
+from minigun_py.plan.signature import (
+    Output,
+    location,
+    shape_of_source,
+    shape_of_stage,
+)
+from minigun_py.plan.stage import Stage
+from plan.drawing import consumer, processor, source
 
 
 def emitted(function: Callable[..., Any], item: Any = 5) -> Any:
@@ -33,11 +41,6 @@ class Repeater:
     def __call__(self, item: int) -> Iterator[int]:
         yield item
         yield item
-
-
-class AsyncCallable:
-    async def __call__(self, item: int) -> int:
-        return item
 
 
 class Named:
@@ -170,33 +173,6 @@ def test_an_open_parameter_takes_the_item(function: Callable[..., Any]) -> None:
     assert emitted(function) == 1
 
 
-async def coroutine(item: int) -> int:
-    return item
-
-
-async def async_generator(item: int) -> AsyncIterator[int]:
-    yield item
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        coroutine,
-        async_generator,
-        functools.partial(coroutine),
-        functools.partial(async_generator),
-        functools.partial(functools.partial(coroutine)),
-        AsyncCallable(),
-        functools.partial(AsyncCallable()),
-        AsyncCallable().__call__,
-    ],
-    ids=lambda function: type(function).__name__,
-)
-def test_a_coroutine_is_refused(function: Callable[..., Any]) -> None:
-    with pytest.raises(UsageError, match=r"^x: coroutine stages are not available in this version"):
-        shape_of_stage(function, "x")
-
-
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -205,15 +181,13 @@ def test_a_coroutine_is_refused(function: Callable[..., Any]) -> None:
         (lambda **options: 1, "x: its function has no parameter for the item"),
         (
             lambda item, other: 1,
-            "x: parameter 'other' has no default; a stage like this takes the item, then output",
+            "x: parameter 'other' has no default; a stage like this takes the item, then output "
+            "and state",
         ),
         (
             lambda item, *, other: 1,
-            "x: parameter 'other' has no default; a stage like this takes the item, then output",
-        ),
-        (
-            lambda item, state: 1,
-            "x: worker state (setup=, state) is not available in this version",
+            "x: parameter 'other' has no default; a stage like this takes the item, then output "
+            "and state",
         ),
         (7, "x: a stage is a function or another callable, not 7"),
         (None, "x: a stage is a function or another callable, not None"),
@@ -272,16 +246,108 @@ def test_a_generator_with_output_pushes_in_the_order_of_both() -> None:
 
 
 def test_a_source_takes_no_item() -> None:
-    with pytest.raises(UsageError, match=r"parameter 'item' has no default; .* nothing but output"):
+    with pytest.raises(
+        UsageError, match=r"parameter 'item' has no default; .* nothing but output and state$"
+    ):
         shape_of_source(lambda item: item, "x")
 
 
-def test_a_coroutine_is_no_source() -> None:
-    async def numbers() -> AsyncIterator[int]:
-        yield 1
+# --------------------------------------------------------------------------- state
 
-    with pytest.raises(UsageError, match="coroutine"):
-        shape_of_source(numbers, "x")
+
+def returns_it(n: int, state: Any) -> Any:
+    return n, state
+
+
+def yields_it(n: int, *, state: Any) -> Iterator[Any]:
+    yield n, state
+
+
+def puts_it_out(n: int, output: Output, state: Any) -> None:
+    output((n, state))
+
+
+def puts_it_out_and_yields(n: int, state: Any, output: Output) -> Iterator[Any]:
+    output((n, state))
+    yield from ()
+
+
+@pytest.mark.parametrize("function", [returns_it, yields_it, puts_it_out, puts_it_out_and_yields])
+def test_a_stage_that_asks_for_its_state_is_called_with_it(function: Callable[..., Any]) -> None:
+    shape = shape_of_stage(function, "x")
+    assert shape.takes_state
+    made = shape.call(5, state="ready")
+    assert (made if shape.many else [made]) == [(5, "ready")]
+
+
+async def returns_it_later(n: int, state: Any) -> Any:
+    return n, state
+
+
+async def yields_it_later(n: int, state: Any) -> AsyncIterator[Any]:
+    yield n, state
+
+
+async def puts_it_out_later(n: int, output: Output, state: Any) -> None:
+    output((n, state))
+
+
+@pytest.mark.parametrize("function", [returns_it_later, yields_it_later, puts_it_out_later])
+def test_a_coroutine_that_asks_for_its_state_is_called_with_it(
+    function: Callable[..., Any],
+) -> None:
+    shape = shape_of_stage(function, "x")
+    assert shape.takes_state
+    made = asyncio.run(shape.call(5, state="ready"))
+    assert (made if shape.many else [made]) == [(5, "ready")]
+
+
+def test_a_source_that_asks_for_its_state_is_called_with_it() -> None:
+    def yields(state: int) -> Iterator[int]:
+        yield state
+
+    def pushes(output: Output, state: int) -> None:
+        output(state)
+
+    assert list(shape_of_source(yields, "x").call(state=5)) == [5]
+    assert list(shape_of_source(lambda state: state, "x").call(state=5)) == [5]
+    values: list[int] = []
+    shape_of_source(pushes, "x").call(values.append, state=5)
+    assert values == [5]
+
+
+def test_a_stage_that_asks_for_no_state_gets_none() -> None:
+    assert not shape_of_stage(lambda item: item, "x").takes_state
+    assert not shape_of_stage(lambda state: state, "x").takes_state  # that is the item
+
+
+def test_a_state_may_have_a_default_and_is_given_all_the_same() -> None:
+    def count(n: int, state: int = 0) -> int:
+        return n + state
+
+    assert shape_of_stage(count, "x").takes_state
+
+
+@pytest.mark.parametrize(
+    ("make", "function"),
+    [(processor, returns_it), (consumer, returns_it_later), (source, lambda state: state)],
+)
+def test_a_state_that_nobody_makes_is_refused(
+    make: Callable[..., Stage], function: Callable[..., Any]
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        make("a", function)
+    assert str(refused.value) == "stage 'a': it takes state, which setup= has to make"
+    assert make("a", function, setup=int).shape.takes_state  # type: ignore[attr-defined]
+
+
+def test_a_teardown_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError) as refused:
+        processor("a", abs, teardown=print)
+    assert str(refused.value) == (
+        "stage 'a': teardown= takes what setup= has made, and there is no setup="
+    )
+    assert processor("a", abs, setup=int, teardown=print).functions == (abs, int, print)
 
 
 # --------------------------------------------------------------------------- location
