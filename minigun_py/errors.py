@@ -19,6 +19,7 @@
             │   ├── WouldBlock     not now: no item, or no room
             │   └── BrokenChannel  sent to a channel that nobody receives from any more
             ├── ContextError       a context was used in a way its state does not allow
+            │   └── KindUnavailable  contexts of this kind cannot be opened just now
             └── InternalError      a bug in minigun_py, such as books that do not balance
 
     UserWarning
@@ -49,6 +50,7 @@ __all__ = [
     "ContextError",
     "EndOfChannel",
     "InternalError",
+    "KindUnavailable",
     "MinigunError",
     "NotPicklable",
     "PipelineFailed",
@@ -76,6 +78,10 @@ class ContextError(MinigunError):
 
 class PlanWarning(UserWarning):
     """The plan is not what was asked for, since that cannot be here; it says what and why."""
+
+
+class KindUnavailable(ContextError):
+    """A context of this kind could be opened here at other times, and cannot be now."""
 
 
 class InternalError(MinigunError):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from minigun_py.contexts.context import Functions
-from minigun_py.contexts.registry import obstacle_to, traits_of
-from minigun_py.errors import UsageError
+from minigun_py.clock import Deadline
+from minigun_py.contexts.context import ExecutionContext, Functions, Kernel
+from minigun_py.contexts.registry import create, obstacle_to, traits_of
+from minigun_py.errors import KindUnavailable, UsageError
 from minigun_py.placement import ContextKind, ContextSpec
 
-__all__ = ["nearest_spec"]
+__all__ = ["nearest_spec", "open_nearest"]
 
 _NEAREST: Final = {
     ContextKind.SUBINTERPRETER: (ContextKind.FORK, ContextKind.PROCESS),
@@ -38,3 +39,27 @@ def nearest_spec(spec: ContextSpec, functions: Functions = ()) -> tuple[ContextS
             told = f"{spec.kind} cannot run here ({why}), so {kind} does"
             return replace(spec, kind=kind, max_items=fresh), told
     raise UsageError(f"{spec.kind} cannot run here ({why}), and nothing that means the same can")
+
+
+def open_nearest(kernel: Kernel, spec: ContextSpec) -> tuple[ExecutionContext, str | None]:
+    """An open context that means what is wanted, and why it is not that; None if it is.
+
+    What could be when the plan was made may be impossible by now: another run in this process
+    may have made a subinterpreter. So the question is asked again.
+
+    Raises:
+        UsageError: Nothing that means the same can run here.
+        Exception: What opening it raises; it is closed again.
+    """
+    while True:
+        possible, why = nearest_spec(spec)
+        context = create(possible.kind)
+        try:
+            context.open(kernel, possible)
+        except KindUnavailable:
+            context.close(Deadline.after(0.0))  # things changed since the question: ask again
+        except BaseException:
+            context.close(Deadline.after(0.0))
+            raise
+        else:
+            return context, why

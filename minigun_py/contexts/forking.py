@@ -16,20 +16,28 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 from minigun_py.contexts.context import Functions
-from minigun_py.errors import ContextError
+from minigun_py.errors import KindUnavailable
 
-__all__ = ["fork", "forking_turn", "obstacle_to_forking"]
+__all__ = ["fork", "forking_turn", "inside_subinterpreter", "obstacle_to_forking"]
 
 
 def obstacle_to_forking(functions: Functions = ()) -> str | None:
     """Why this process cannot be forked now, in words; None if it can."""
     if not hasattr(os, "fork"):
         return "this system has no fork"
+    if inside_subinterpreter():
+        return "a subinterpreter may start no process"
     if sys.platform == "darwin":
         return "the libraries of this system do not survive a fork"
     if _subinterpreters_alive():
         return "a subinterpreter is alive, beside which a forked process dies"
     return None
+
+
+def inside_subinterpreter() -> bool:
+    """Whether this code runs in an interpreter that may start no process."""
+    module = sys.modules.get("_interpreters")
+    return module is not None and module.get_current()[0] != module.get_main()[0]
 
 
 def _subinterpreters_alive() -> bool:
@@ -63,14 +71,14 @@ def fork(child: Callable[[], None]) -> int:
     """Fork. The child runs `child` with signals blocked, and never returns.
 
     Raises:
-        ContextError: The child would die at once.
+        KindUnavailable: The child would die at once.
     """
     _flush_standard_streams()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         with _turn.lock, warnings.catch_warnings():
             if why := obstacle_to_forking():
-                raise ContextError(f"this process cannot be forked now: {why}")
+                raise KindUnavailable(f"this process cannot be forked now: {why}")
             # A parent with threads is warned of by 3.12+. The fork server takes no lock of the
             # parent's: it only forks. What a user's closure does with a held lock is documented.
             warnings.simplefilter("ignore", DeprecationWarning)

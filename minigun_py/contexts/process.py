@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from minigun_py.contexts.context import Functions, Kernel, Traits
 from minigun_py.contexts.crew import Crew
+from minigun_py.contexts.forking import inside_subinterpreter
 from minigun_py.contexts.fresh_server import fresh_server
 from minigun_py.contexts.remote_context import RemoteContext
 from minigun_py.contexts.running_items import RunningItems
@@ -34,6 +35,8 @@ class ProcessContext(RemoteContext):
     @staticmethod
     def obstacle(functions: Functions = ()) -> str | None:
         """It runs wherever socket pairs can be inherited."""
+        if inside_subinterpreter():
+            return "a subinterpreter may start no process"
         return None if hasattr(os, "fork") else "this system has no socket pairs to inherit"
 
     def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:

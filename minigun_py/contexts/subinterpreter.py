@@ -35,6 +35,7 @@ from minigun_py.contexts.wake_up import WakeUp
 from minigun_py.contexts.wire import FrameKind, encode, write_frame
 from minigun_py.errors import ContextError
 from minigun_py.placement import ContextSpec
+from minigun_py.primitives.daemon import daemon_thread
 
 __all__ = ["SubinterpreterContext"]
 
@@ -86,9 +87,7 @@ class _InterpreterCrew:
     def spawn(self, slot: int) -> None:
         ours, theirs = socket.socketpair()
         number = len(self._threads)
-        thread = threading.Thread(
-            target=self._run, args=(number, slot, theirs), name=f"interpreter-{number}", daemon=True
-        )
+        thread = daemon_thread(self._run, (number, slot, theirs), f"interpreter-{number}")
         self._threads.append(thread)
         self._tell(Spawned(slot, number, ours))
         thread.start()

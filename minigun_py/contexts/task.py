@@ -28,10 +28,11 @@ from minigun_py.contexts.context import (
     Lease,
     Returned,
 )
-from minigun_py.contexts.fallback import nearest_spec
+from minigun_py.contexts.fallback import open_nearest
 from minigun_py.errors import ContextError, EndOfChannel, PlanWarning, UsageError, WorkerDied
 from minigun_py.outcome import Cancelled, Failure, Outcome, Success, unwrap
 from minigun_py.placement import ContextKind, ContextSpec, parse_kind
+from minigun_py.primitives.daemon import daemon_thread
 
 __all__ = ["TaskContext", "create_context"]
 
@@ -76,26 +77,15 @@ class TaskContext:
         """
         if registry.traits_of(self.kind).runs_coroutines:
             _check_coroutine(function, self.name)
-        spec, why = nearest_spec(ContextSpec(self.kind))
-        if why is not None:
-            warnings.warn(f"context {self.name!r}: {why}", PlanWarning, stacklevel=2)
-        context = registry.create(spec.kind)
         with self._lock:
             if self._state is not State.IDLE:
                 raise ContextError(f"context {self.name!r} is {self._state.value}; join it first")
-            self._state, self._context = State.BUSY, context
+            self._state = State.BUSY
             self._ended.clear()
         try:
-            context.open(CallKernel(function, args, kwargs), spec)
-            if self.kind is not ContextKind.INLINE:
-                name = f"minigun-{self.name}"
-                serving = threading.Thread(target=self._serve, args=(context,), name=name)
-                serving.daemon = True
-                serving.start()
-        except BaseException:  # the system grants no more processes or threads
-            context.close(Deadline.after(0.0))
-            with self._lock:
-                self._state, self._context = State.IDLE, None
+            context = self._opened(CallKernel(function, args, kwargs))
+        except BaseException:  # nobody could ever join it
+            self._state = State.IDLE
             raise
         if self.kind is ContextKind.INLINE:
             self._serve(context)
@@ -156,6 +146,21 @@ class TaskContext:
                 return
         context.kill("terminated")
         self._ended.wait(EXIT_SECONDS)
+
+    def _opened(self, kernel: CallKernel) -> ExecutionContext:
+        """A context that serves already, on a thread of its own, unless it runs inline."""
+        context, why = open_nearest(kernel, ContextSpec(self.kind))
+        self._context = context
+        try:
+            if why is not None:
+                warnings.warn(f"context {self.name!r}: {why}", PlanWarning, stacklevel=3)
+            if self.kind is not ContextKind.INLINE:
+                daemon_thread(self._serve, (context,), f"minigun-{self.name}").start()
+        except BaseException:  # the system grants no more threads, or warnings are errors
+            self._context = None
+            context.close(Deadline.after(0.0))
+            raise
+        return context
 
     def _serve(self, context: ExecutionContext) -> None:
         leases = _OneLease()

@@ -18,6 +18,7 @@ from minigun_py.clock import Deadline
 from minigun_py.contexts.context import Answer, Broken, Functions, Kernel, LeaseReceiver, Traits
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
+from minigun_py.primitives.daemon import daemon_thread
 
 __all__ = ["ThreadContext"]
 
@@ -52,8 +53,7 @@ class ThreadContext:
 
         base = threading.current_thread().name
         others = [
-            threading.Thread(target=work, args=(n,), name=f"{base}-{n}", daemon=True)
-            for n in range(2, self._spec.workers + 1)
+            daemon_thread(work, (n,), f"{base}-{n}") for n in range(2, self._spec.workers + 1)
         ]
         for thread in others:
             thread.start()

@@ -23,6 +23,7 @@ from typing import Any
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
 from minigun_py.contexts.context import Control, ExecutionContext, Kernel
+from minigun_py.contexts.fallback import open_nearest
 from minigun_py.engine.dispatch import Broadcast, dispatch_for
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.kernels import kernel_for
@@ -33,9 +34,11 @@ from minigun_py.engine.shutdown import Phase, Shutdown
 from minigun_py.engine.source_lane import SourceLane
 from minigun_py.engine.verdict import Verdict
 from minigun_py.engine.worker_group import WorkerGroup
+from minigun_py.errors import PlanWarning, UsageError
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.channel import Receiver, Sender, open_channel
+from minigun_py.primitives.daemon import daemon_thread
 
 __all__ = ["Orchestrator"]
 
@@ -77,9 +80,7 @@ class Orchestrator:
         self._running = len(self._lanes)
         try:
             for lane in self._lanes:
-                thread = threading.Thread(
-                    target=self._run_lane, args=(lane,), name=f"minigun-{lane.name}", daemon=True
-                )
+                thread = daemon_thread(self._run_lane, (lane,), f"minigun-{lane.name}")
                 thread.start()
                 self._threads.append(thread)
         except BaseException as error:  # the system grants no more threads
@@ -153,9 +154,9 @@ class Orchestrator:
                 self._ledger.employ(segment.names, segment.spec.workers)
                 opened[number] = (kernel, None)
                 if not segment.is_source:
-                    context = registry.create(segment.spec.kind)
+                    context, why = open_nearest(kernel, segment.spec)
                     opened[number] = (kernel, context)
-                    context.open(kernel, segment.spec)
+                    _tell_of_other_kind(segment, why)
         except BaseException:
             for _, unused in opened.values():
                 if unused is not None:
@@ -245,6 +246,14 @@ class Orchestrator:
                 text = f"{thread.name} did not end and is left behind; it is in\n{stack}"
                 warnings.warn(text, ResourceWarning, stacklevel=2)
         self._end()
+
+
+def _tell_of_other_kind(segment: Segment, why: str | None) -> None:
+    if why is None:
+        return
+    if segment.head.options.fallback == "error":
+        raise UsageError(f"{segment.head}: {why}, but it says fallback='error'")
+    warnings.warn(f"stage {segment.head.name!r}: {why}", PlanWarning, stacklevel=2)
 
 
 def _nobody() -> None:

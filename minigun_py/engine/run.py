@@ -32,6 +32,7 @@ from minigun_py.plan.execution_plan import ExecutionPlan
 from minigun_py.plan.stage import Producer
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.channel import Receiver
+from minigun_py.primitives.daemon import daemon_thread
 
 __all__ = ["Run", "RunSettings"]
 
@@ -123,9 +124,7 @@ class Run:
         """As `begin`, and an inline run gets a thread that draws it to its end."""
         self.begin()
         if self._inline is not None:
-            self._thread = threading.Thread(
-                target=self._exhaust, name=f"minigun-{self._name}", daemon=True
-            )
+            self._thread = daemon_thread(self._exhaust, (), f"minigun-{self._name}")
             self._thread.start()
 
     def outputs(self) -> Iterator[Any]:

@@ -13,11 +13,18 @@ from minigun_py.contexts.registry import traits_of
 from minigun_py.errors import UsageError
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.limits import Wanted, cheapest_merge, fit
-from minigun_py.plan.preflight import held_locks, what_cannot_cross
+from minigun_py.plan.preflight import assigned_elsewhere, held_locks, what_cannot_cross
 from minigun_py.plan.segment import Segment
 from minigun_py.plan.stage import Accumulator, Producer
 
-__all__ = ["Adapted", "adapt_kinds", "check_crossings", "fit_limits", "merge_for_limits"]
+__all__ = [
+    "Adapted",
+    "adapt_kinds",
+    "check_crossings",
+    "fit_limits",
+    "lost_assignments",
+    "merge_for_limits",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,19 @@ def check_crossings(segments: Sequence[Segment]) -> None:
                     ]
     if told:
         raise UsageError("; ".join(dict.fromkeys(told)))
+
+
+def lost_assignments(segments: Sequence[Segment]) -> tuple[str, ...]:
+    """What stages assign to in a copy that the program never sees, in sentences."""
+    return tuple(
+        f"stage {stage.name!r} assigns to {name} in a copy of its own, which the program does not "
+        "see: emit it instead"
+        for segment in segments
+        if not traits_of(segment.spec.kind).shares_memory
+        for stage in segment.stages
+        if stage.user_function is not None
+        for name in assigned_elsewhere(stage.user_function)
+    )
 
 
 def merge_for_limits(

@@ -21,6 +21,7 @@ from minigun_py.plan.adaptation import (
     adapt_kinds,
     check_crossings,
     fit_limits,
+    lost_assignments,
     merge_for_limits,
 )
 from minigun_py.plan.affinity import INLINE, Affinity, Placement, decide_affinity
@@ -96,7 +97,7 @@ class ExecutionPlan:
         fitted = fit_limits(kinds.segments, explicit, self._config.limits)
         check_crossings(fitted.segments)
         self.segments = fitted.segments
-        self.notes = (*kinds.notes, *fitted.notes)
+        self.notes = (*kinds.notes, *fitted.notes, *lost_assignments(fitted.segments))
         for segment in self.segments:
             for name in segment.names:
                 self.affinities[name] = replace(self.affinities[name], spec=segment.spec)

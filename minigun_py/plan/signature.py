@@ -178,7 +178,8 @@ async def _collect_async(
     emitted: list[Any] = []
     result = function(item, output=Output(emitted.append), **state)
     if generates:
-        emitted += [value async for value in result]
+        async for value in result:
+            emitted.append(value)  # noqa: PERF401 - what `output` emits comes in between
     elif (value := await result) is not None:
         emitted.append(value)
     return emitted
