@@ -101,10 +101,9 @@ def tell(name: str, kind: str, grown: list[int], size: int) -> None:
     """A line for a kind, with the worst of its workers."""
     worst = max(grown)
     share = worst / (size * MIB)
-    goal = f"  goal {GOAL:.0%}: {'reached' if share < GOAL else 'missed'}"
-    print(
-        f"  {name:18} {kind:9} {worst / MIB:8.1f} MiB  {share:6.1%}{goal * (name.startswith('buffers'))}"
-    )
+    verdict = "reached" if share < GOAL else "missed"
+    goal = f"  goal {GOAL:.0%}: {verdict}" if name.startswith("buffers") else ""
+    print(f"  {name:18} {kind:9} {worst / MIB:8.1f} MiB  {share:6.1%}{goal}")
 
 
 if __name__ == "__main__":
