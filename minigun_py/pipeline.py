@@ -251,7 +251,7 @@ class Pipeline:
         graph.check_runnable()
         plan = self._plan(graph, given.execution)
         if plan.notes:
-            warnings.warn("; ".join(plan.notes), PlanWarning, stacklevel=4)
+            warnings.warn("; ".join(plan.notes), PlanWarning, stacklevel=3)
         policies = {n: given.on_error or s.options.on_error for n, s in graph.stages.items()}
         policies |= {n: "fail" for n, s in graph.stages.items() if isinstance(s, Producer)}
         settings = RunSettings(

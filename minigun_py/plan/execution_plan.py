@@ -113,7 +113,8 @@ class ExecutionPlan:
             adapted = adapt_kinds(cut_into_segments(self._graph, self.affinities))
             pair = merge_for_limits(self._graph, adapted.segments, explicit, self._config.limits)
             if pair is None:
-                return adapted
+                told = (f"stage {name!r}: {why}" for name, why in merged.items())
+                return replace(adapted, notes=(*adapted.notes, *told))
             merged[pair[1]] = f"the limits of the pipeline leave no worker for it beside {pair[0]}"
 
     @property
