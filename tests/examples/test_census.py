@@ -12,10 +12,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from minigun_py import UsageError, WorkerDied
+from minigun_py import Pipeline, UsageError, WorkerDied
+from minigun_py.contexts.registry import obstacle_to
+from minigun_py.placement import ContextKind
+
+KINDS = [k for k in ContextKind if k is not ContextKind.ASYNC and obstacle_to(k) is None]
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "census.py"
 
@@ -131,6 +136,24 @@ def figures_of_run(census: ModuleType, tree: Path, execution: str) -> Figures:
     return figures(database)
 
 
+def figures_of_coroutines(census: ModuleType, tree: Path) -> Figures:
+    """The same stages, where the one that measures is a coroutine function."""
+    database = tree.parent / "coroutines.db"
+    census.create_tables(database)
+    census.silence_the_parser()
+    pipe = Pipeline("census")
+    pipe.source(census.python_files([tree]))
+
+    @pipe.processor(workers=3)
+    async def parse(path: Path) -> Any:
+        return census.measure(path)
+
+    pipe.batch(4)
+    pipe.consumer(lambda rows: census.insert(database, rows), name="store")
+    assert pipe.run()["parse"].completed == len(FILES)
+    return figures(database)
+
+
 def figures_by_hand(census: ModuleType, tree: Path) -> Figures:
     """A loop that somebody would write without the library."""
     database = tree.parent / "hand.db"
@@ -141,14 +164,18 @@ def figures_by_hand(census: ModuleType, tree: Path) -> Figures:
     return figures(database)
 
 
-@pytest.mark.parametrize("execution", ["inline", "thread", "fork"])
+@pytest.mark.parametrize("execution", KINDS)
 def test_every_kind_of_context_counts_the_same(
     census: ModuleType, tree: Path, execution: str
 ) -> None:
     assert figures_of_run(census, tree, execution) == figures_by_hand(census, tree)
 
 
-@pytest.mark.parametrize("execution", ["inline", "thread", "fork"])
+def test_coroutines_count_the_same(census: ModuleType, tree: Path) -> None:
+    assert figures_of_coroutines(census, tree) == figures_by_hand(census, tree)
+
+
+@pytest.mark.parametrize("execution", KINDS)
 def test_all_stages_may_run_in_the_same_kind(
     census: ModuleType, tree: Path, execution: str
 ) -> None:
