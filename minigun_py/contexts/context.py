@@ -309,6 +309,10 @@ class LeaseReceiver(Protocol):
         """Have `wake` called, from any thread, when `receive_nowait` may no longer block."""
         ...
 
+    def raise_if_cut(self) -> None:
+        """Raises `ChannelAborted` if the stream is cut. For a loop whose workers are all busy."""
+        ...
+
 
 class ExecutionContext(Protocol):
     """N workers and one kernel. Used in the order open, serve, close; `kill` at any time."""

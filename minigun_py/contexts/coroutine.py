@@ -86,7 +86,8 @@ class CoroutineContext:
         queue = _LeaseQueue(leases, asyncio.get_running_loop())
         try:
             await self._workers[0].open()
-            await _all(_work(worker, queue, answer) for worker in self._workers)
+            work = [_work(worker, queue, answer) for worker in self._workers]
+            await _all(work, beside=queue.wait_for_cut())
         finally:
             await self._workers[0].close()
 
@@ -96,7 +97,7 @@ class _LeaseQueue:
 
     def __init__(self, leases: LeaseReceiver, loop: asyncio.AbstractEventLoop) -> None:
         self._leases, self._loop = leases, loop
-        self._ready = asyncio.Event()
+        self._ready, self._woken = asyncio.Event(), asyncio.Event()
         self._turn = asyncio.Lock()
         leases.on_ready(self._wake)
 
@@ -116,9 +117,20 @@ class _LeaseQueue:
         """An answer was given, after which there may be another lease, or the end."""
         self._ready.set()
 
+    async def wait_for_cut(self) -> None:
+        """Raises `ChannelAborted` as soon as the stream is cut, whatever the workers do."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            self._leases.raise_if_cut()
+
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._ready.set)
+            self._loop.call_soon_threadsafe(self._wake_here)
+
+    def _wake_here(self) -> None:
+        self._ready.set()
+        self._woken.set()
 
 
 async def _work(
@@ -130,14 +142,19 @@ async def _work(
         queue.answered()
 
 
-async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all to their ends. What the first raises cancels the others and is raised."""
-    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+async def _all(
+    work: Iterable[Coroutine[Any, Any, None]], beside: Coroutine[Any, Any, None]
+) -> None:
+    """Run all to their ends, and one beside them. What the first raises cancels the others."""
+    watch = asyncio.create_task(beside)
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        while not (all(task.done() for task in tasks) or watch.done()):
+            running = {watch, *(task for task in tasks if not task.done())}
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
     finally:
-        for task in tasks:
+        for task in (watch, *tasks):
             task.cancel()
-        await asyncio.wait(tasks)
-    for task in done:
-        task.result()
+        await asyncio.wait((watch, *tasks))

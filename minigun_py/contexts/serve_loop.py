@@ -101,6 +101,7 @@ class ServeLoop:
         """
         while True:
             self._wake.clear()
+            self._leases.raise_if_cut()
             self._hand_out()
             self._release()
             if self._ended and not self._workers and not self._staff.expected:

@@ -202,6 +202,9 @@ class _OneLease:
     def on_ready(self, wake: Callable[[], None]) -> None:
         """It is ready, and does not change."""
 
+    def raise_if_cut(self) -> None:
+        """Nobody cuts it: a context by itself is killed."""
+
     def answer(self, answer: Answer) -> None:
         match answer:
             case Done(_, harvest) if harvest.failures:

@@ -20,7 +20,7 @@ class Lane(Protocol):
         """Bring nothing new into the run."""
         ...
 
-    def cut(self) -> None:
+    def cut(self, reason: object) -> None:
         """Stop waiting for anything but the channels, which are aborted by now."""
         ...
 

@@ -229,7 +229,7 @@ class Orchestrator:
         for receiver in self._ends:
             receiver.abort(reason)
         for lane in self._lanes:
-            lane.cut()
+            lane.cut(reason)
 
     def _enter(self, phase: Phase) -> bool:
         with self._lock:

@@ -124,7 +124,7 @@ class SourceLane:
     def kill(self, why: str) -> None:
         """Nothing: a source runs in a thread, which cannot be stopped by force."""
 
-    def cut(self) -> None:
+    def cut(self, reason: object) -> None:
         """Draw no more; the channels are aborted by now."""
         self._draining = True
 

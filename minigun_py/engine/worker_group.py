@@ -42,7 +42,7 @@ from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.reorder import Reorder
 from minigun_py.engine.verdict import Verdict
-from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
+from minigun_py.errors import ChannelAborted, ContextError, EndOfChannel, WouldBlock
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.channel import Receiver
 
@@ -84,6 +84,8 @@ class WorkerGroup:
         if options.ordered:
             self._reorder = Reorder(OPEN_PLACES * self._workers)
         self._closing = False
+        self._cut: ChannelAborted | None = None
+        self._wakes: list[Callable[[], None]] = []
         self._blocked_since: float | None = None
 
     def run(self) -> None:
@@ -95,6 +97,9 @@ class WorkerGroup:
             patience = EXIT_SECONDS
         except ChannelAborted:
             pass  # the verdict knows why
+        except ContextError as error:
+            if self._cut is None:
+                self._verdict.lane_failed(self.name, error)  # else killed, and it knows why
         except BaseException as error:
             self._verdict.lane_failed(self.name, error)
         finally:
@@ -136,14 +141,24 @@ class WorkerGroup:
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when `receive_nowait` may give something."""
+        with self._changed:
+            self._wakes.append(wake)
         self._inbox.on_ready(wake)
         self._outbox.on_ready(wake)
 
-    def cut(self) -> None:
-        """Wake workers that wait for their turn; the channels are aborted by now."""
+    def raise_if_cut(self) -> None:
+        """Raises `ChannelAborted` once the run is cut."""
+        if self._cut is not None:
+            raise self._cut
+
+    def cut(self, reason: object) -> None:
+        """End every wait of the workers; the channels are aborted by now."""
         with self._changed:
-            self._closing = True
+            self._closing, self._cut = True, ChannelAborted(reason)
             self._changed.notify_all()
+            wakes = tuple(self._wakes)
+        for wake in wakes:
+            wake()
 
     def answer(self, answer: Answer) -> None:
         """Take an answer. Never blocks."""

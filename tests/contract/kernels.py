@@ -202,6 +202,11 @@ class Leases:
             self._wakes.append(wake)
         wake()
 
+    def raise_if_cut(self) -> None:
+        with self._changed:
+            if self._cut is not None:
+                raise ChannelAborted(self._cut)
+
     def answer(self, answer: Answer) -> None:
         with self._changed:
             self.answers.append(answer)

@@ -219,6 +219,19 @@ class SeamContract(Contract):
                 leases.abort("enough")
         assert leases.outputs == [2]
 
+    @needs("killable")
+    def test_a_cut_ends_serve_though_every_worker_is_busy(self) -> None:
+        leases = Leases(*([n] for n in range(2 * self.workers)))
+        with open_gate() as gate:
+            context = self._opened(self._gated(gate))
+            thread, raised = _in_thread(context, leases)
+            gate.wait_for(self.workers)
+            leases.abort("enough")
+            thread.join(LIMIT)
+            assert not thread.is_alive()
+            context.close(Deadline.after(0.0))
+        assert isinstance(raised[0], ChannelAborted)
+
     def test_a_cut_context_can_be_closed_at_once(self) -> None:
         context = self._opened(ChainKernel(double=double))
         leases = Leases([1], [2])
