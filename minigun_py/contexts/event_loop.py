@@ -27,15 +27,24 @@ class EventLoop:
     def __init__(self) -> None:
         self._runner: asyncio.Runner | None = None
         self._thread: ThreadPoolExecutor | None = None
+        self._inner: EventLoop | None = None
+        self._running = False
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run to the end, and return the result."""
+        if self._running:  # what it runs wants to run something itself
+            self._inner = self._inner or EventLoop()
+            return self._inner.run(coroutine)
         if self._runner is None:
             self._runner = self._begin()
         context = contextvars.copy_context()
-        if self._thread is None:
-            return self._runner.run(coroutine, context=context)
-        return self._thread.submit(self._runner.run, coroutine, context=context).result()
+        self._running = True
+        try:
+            if self._thread is None:
+                return self._runner.run(coroutine, context=context)
+            return self._thread.submit(self._runner.run, coroutine, context=context).result()
+        finally:
+            self._running = False
 
     def _begin(self) -> asyncio.Runner:
         import asyncio  # here, because a worker without coroutines should not have to load it
@@ -61,6 +70,8 @@ class EventLoop:
 
     def close(self) -> None:
         """End the loop, and what still runs on it. Can be called twice."""
+        if self._inner is not None:
+            self._inner.close()
         runner, self._runner = self._runner, None
         thread, self._thread = self._thread, None
         if runner is not None and thread is None:

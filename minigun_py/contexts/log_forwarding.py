@@ -60,12 +60,18 @@ class _Sender(logging.Handler):
         self._send, self._stages, self._worker = send, stages, worker
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._send(self._fields(record))
+        except Exception:  # as any handler does: a bad log call does no harm to its caller
+            self.handleError(record)
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         fields = vars(record) | {"args": None, "exc_info": None, "msg": record.getMessage()}
         if record.exc_info and not record.exc_text:
             fields["exc_text"] = logging.Formatter().formatException(record.exc_info)
         fields.setdefault("minigun_stage", self._stages)
         fields.setdefault("minigun_worker", self._worker)
-        self._send({name: _plain(value) for name, value in fields.items()})
+        return {name: _plain(value) for name, value in fields.items()}
 
 
 def _plain(value: Any) -> Any:

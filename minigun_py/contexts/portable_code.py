@@ -10,6 +10,7 @@ these classes can be pickled by name on both sides, which is fast.
 
 from __future__ import annotations
 
+import functools
 import importlib.machinery
 import os
 import pickle
@@ -97,8 +98,15 @@ def _homeless_by_value(functions: Functions) -> Iterator[list[types.ModuleType]]
 
 def _modules_of(functions: Functions) -> list[types.ModuleType]:
     """The modules of functions, but for `__main__`, which is by value anyway."""
-    names = {getattr(function, "__module__", None) for function in functions}
+    names = {getattr(_written(function), "__module__", None) for function in functions}
     return [sys.modules[n] for n in names if n in sys.modules and n != "__main__"]
+
+
+def _written(function: Any) -> Any:
+    """What somebody has written: the function of a partial, the method of a bound one."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__func__", function)
 
 
 def _importable(module: types.ModuleType) -> bool:

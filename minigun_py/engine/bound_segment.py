@@ -9,13 +9,13 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from minigun_py.contexts.context import Harvest, ItemFailure, Post, StageCounts
 from minigun_py.contexts.event_loop import EventLoop
-from minigun_py.engine.current import WORKER_GLOBAL, Current, enter_worker
+from minigun_py.engine.current import WORKER_GLOBAL, Current, entered
 from minigun_py.engine.failure import Action, decide
 from minigun_py.engine.worker_state import WorkerState
 from minigun_py.errors import WorkerDied
@@ -50,11 +50,19 @@ class _Bound:
         self._stopped = self._running = False
         self._event_loop = EventLoop()
 
+    @property
+    def sets_up(self) -> bool:
+        """Whether it runs no item, but a setup or a teardown."""
+        return self._state.stage is not None
+
     def current_at(self, line: int | None) -> Current:
-        """What `current()` gives on a line of the loops, or outside of them."""
-        kernel, control = self._kernel, self._post.control
-        index = kernel.loops.stage_at(line)
-        name = self._state.stage or kernel.stages[index]
+        """What `current()` gives on a line of the loops, or in a setup."""
+        return self.current_in(self._kernel.loops.stage_at(line))
+
+    def current_in(self, index: int) -> Current:
+        """What `current()` gives in a stage, or in a setup."""
+        name = self._state.stage or self._kernel.stages[index]
+        control = self._post.control
         return Current(name, self._post.worker, 1, control.cancel, control.drain)
 
     @contextmanager
@@ -64,7 +72,8 @@ class _Bound:
         self._running = True
         self._items, self._iterator = items, iter(items)
         try:
-            yield
+            with entered(self):
+                yield
         except _Stopped:
             self._stopped = True
         finally:
@@ -130,9 +139,11 @@ class _Bound:
         call = shape.call
         if shape.takes_state:
             call = partial(call, state=self._state.values[index])
-        if shape.coroutine and not self._kernel.awaits and index >= self._kernel.segment.is_source:
-            return partial(_run_coroutine, self._event_loop, call)
-        return call
+        if not shape.coroutine or (index == 0 and self._kernel.segment.is_source):
+            return call
+        if self._kernel.awaits:
+            return partial(_await_in, _Stage(self, index), call) if index else call
+        return partial(_run_in, _Stage(self, index), self._event_loop, call)
 
     def _blamer(self, loop: int) -> Callable[..., bool]:
         """What a loop calls with an error, its values and its iterator. True: it has to end."""
@@ -183,24 +194,22 @@ class BoundSegment(_Bound):
     """A worker that calls its stages. A coroutine stage is run to its end for each item."""
 
     def open(self) -> None:
-        """Set up what the stages want, and be the worker of this thread."""
-        self._before = enter_worker(self)
-        self._opened = True
-        self._state.open(self._event_loop)
+        """Set up what the stages want."""
+        with entered(self):
+            self._state.open(self._event_loop)
         self._loop = self._build()
 
     def close(self) -> None:
-        """Tear down, and leave the thread."""
-        if not self._opened:
-            return
-        self._opened = False
+        """Tear it down."""
         try:
-            self._state.close(self._event_loop)
+            with entered(self):
+                self._state.close(self._event_loop)
         finally:
             self._event_loop.close()
-            enter_worker(self._before)
 
-    _opened = False
+    def entered(self) -> AbstractContextManager[None]:
+        """Make this what `current()` finds, for what is called meanwhile."""
+        return entered(self)
 
     @property
     def source_call(self) -> Callable[..., Any]:
@@ -246,12 +255,13 @@ class BoundCoroutineSegment(_Bound):
 
     async def open(self) -> None:
         """Set up what the stages want, once for the loop."""
-        enter_worker(self)
-        await self._state.open_async()
+        with entered(self):
+            await self._state.open_async()
 
     async def close(self) -> None:
         """Tear down, once for the loop."""
-        await self._state.close_async()
+        with entered(self):
+            await self._state.close_async()
 
     def twin(self, post: Post) -> BoundCoroutineSegment:
         """Another worker of the loop."""
@@ -262,7 +272,6 @@ class BoundCoroutineSegment(_Bound):
     async def run(self, items: Sequence[Any]) -> None:
         """Run every item through the stages."""
         if self._loop is None:
-            enter_worker(self)  # of this task
             self._loop = self._build()
         with self._timed(items):
             await self._loop(self._iterator)
@@ -270,8 +279,27 @@ class BoundCoroutineSegment(_Bound):
     _loop: Callable[..., Any] | None = None
 
 
-def _run_coroutine(loop: EventLoop, call: Callable[..., Any], item: Any) -> Any:
-    return loop.run(call(item))
+class _Stage:
+    """A worker in one of its stages, for code that the stack of its loops does not lead to."""
+
+    def __init__(self, worker: _Bound, index: int) -> None:
+        self._worker, self._index = worker, index
+
+    sets_up = False
+
+    def current_at(self, line: int | None) -> Current:
+        """The stage, whatever the line."""
+        return self._worker.current_in(self._index)
+
+
+def _run_in(stage: _Stage, loop: EventLoop, call: Callable[..., Any], item: Any) -> Any:
+    with entered(stage):
+        return loop.run(call(item))
+
+
+async def _await_in(stage: _Stage, call: Callable[..., Any], item: Any) -> Any:
+    with entered(stage):
+        return await call(item)
 
 
 class _Stopped(BaseException):

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import FrameType
@@ -19,7 +20,7 @@ from typing import Any, Final, Protocol
 from minigun_py.errors import UsageError
 from minigun_py.primitives.cancel import CancelToken
 
-__all__ = ["WORKER_GLOBAL", "Current", "current", "enter_worker"]
+__all__ = ["WORKER_GLOBAL", "Current", "current", "entered"]
 
 WORKER_GLOBAL: Final = "__minigun_worker__"
 """The name of a worker among the globals of its generated loops."""
@@ -51,6 +52,11 @@ class Current:
 class Worker(Protocol):
     """What the context variable and the generated loops hold."""
 
+    @property
+    def sets_up(self) -> bool:
+        """Whether it runs no item now, but a setup or a teardown."""
+        ...
+
     def current_at(self, line: int | None) -> Current:
         """What `current` gives on this line of its loops; None stands for outside of them."""
         ...
@@ -65,20 +71,26 @@ def current() -> Current:
     Raises:
         UsageError: It is not called by a stage.
     """
+    here = _worker.get()
+    if here is not None and here.sets_up:
+        return here.current_at(None)
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented, in spite of its name
     while frame is not None:
         worker: Worker | None = frame.f_globals.get(WORKER_GLOBAL)
         if worker is not None:
             return worker.current_at(frame.f_lineno)
         frame = frame.f_back
-    worker = _worker.get()
-    if worker is None:
+    if here is None:
         raise UsageError("current() is for code that a stage calls, and none is running here")
-    return worker.current_at(None)
+    return here.current_at(None)
 
 
-def enter_worker(worker: Worker | None) -> Worker | None:
-    """Make this the worker of what this thread or task runs from now on. Returns the last one."""
+@contextmanager
+def entered(worker: Worker) -> Iterator[None]:
+    """Make this the worker of what this thread or task runs meanwhile."""
     before = _worker.get()
     _worker.set(worker)
-    return before
+    try:
+        yield
+    finally:
+        _worker.set(before)

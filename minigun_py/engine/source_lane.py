@@ -63,7 +63,8 @@ class Source:
         try:
             close = getattr(self._items, "close", None)
             if close is not None:
-                close()
+                with self._kernel.entered():
+                    close()
         finally:
             self._kernel.close()
 
