@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from minigun_py.clock import Deadline
-from minigun_py.errors import WorkerDied
+from minigun_py.errors import ContextError, WorkerDied
 from minigun_py.placement import ContextSpec
 from minigun_py.primitives.cancel import CancelToken
 
@@ -52,6 +52,7 @@ __all__ = [
     "Returned",
     "StageCounts",
     "Traits",
+    "not_open",
 ]
 
 
@@ -314,6 +315,11 @@ class LeaseReceiver(Protocol):
         ...
 
 
+def not_open() -> ContextError:
+    """What `serve` raises before `open` and after `close`."""
+    return ContextError("the context is not open: it is used in the order open, serve, close")
+
+
 class ExecutionContext(Protocol):
     """N workers and one kernel. Used in the order open, serve, close; `kill` at any time."""
 
@@ -329,7 +335,10 @@ class ExecutionContext(Protocol):
         ...
 
     def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
-        """Run leases until they have ended and each is answered. `answer` never blocks."""
+        """Run leases until they have ended and each is answered. `answer` never blocks.
+
+        Raises `ContextError` if it is not open.
+        """
         ...
 
     def kill(self, why: str) -> None:

@@ -25,6 +25,7 @@ from minigun_py.contexts.context import (
     LeaseReceiver,
     Post,
     Traits,
+    not_open,
 )
 from minigun_py.errors import ContextError, EndOfChannel, WouldBlock
 from minigun_py.placement import ContextSpec
@@ -63,6 +64,8 @@ class CoroutineContext:
 
     def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
         """Run leases on a loop until they end. Raises `ContextError` if killed."""
+        if not self._workers:
+            raise not_open()
         with asyncio.Runner() as runner:
             self._loop = runner.get_loop()
             try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, Functions, Kernel, LeaseReceiver, Traits
+from minigun_py.contexts.context import Answer, Functions, Kernel, LeaseReceiver, Traits, not_open
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
 
@@ -20,6 +20,9 @@ class InlineContext:
         shares_memory=True, survives_crash=False, killable=False, worker="caller"
     )
 
+    def __init__(self) -> None:
+        self._kernel: Kernel | None = None
+
     @staticmethod
     def obstacle(functions: Functions = ()) -> str | None:
         """It runs everywhere."""
@@ -31,10 +34,13 @@ class InlineContext:
 
     def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
         """Run leases in this thread until they end."""
+        if self._kernel is None:
+            raise not_open()
         work_off(self._kernel, 1, self._spec.max_items, leases, answer)
 
     def kill(self, why: str) -> None:
         """Nothing: the caller's own thread cannot be stopped by force."""
 
     def close(self, deadline: Deadline) -> None:
-        """Nothing is open."""
+        """Forget the kernel."""
+        self._kernel = None

@@ -32,11 +32,14 @@ class ContextPool:
         self._queue: list[tuple[float, int]] = []
         self._tickets = itertools.count()
         self._reusable: list[TaskContext] = []
+        self._closed = False
 
     def __enter__(self) -> Self:
+        self._closed = False
         return self
 
     def __exit__(self, failed: object, *_: object) -> None:
+        self._closed = True
         if failed is None:
             self.join_all()
         else:
@@ -69,7 +72,10 @@ class ContextPool:
 
         Raises:
             TimeoutError: No place became free in time.
+            ContextError: The ``with`` block of the pool has been left.
         """
+        if self._closed:
+            raise ContextError("this pool is closed: its `with` block has been left")
         deadline = Deadline.after(timeout, self._clock)
         with self._changed:
             ticket = (-priority, next(self._tickets))

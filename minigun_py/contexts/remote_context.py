@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, Kernel, LeaseReceiver, Traits
+from minigun_py.contexts.context import Answer, Kernel, LeaseReceiver, Traits, not_open
 from minigun_py.contexts.crew import Crew, Spawned
 from minigun_py.contexts.portable_code import pack_code
 from minigun_py.contexts.readable import wait_readable
@@ -68,11 +68,13 @@ class RemoteContext(ABC):
             ContextError: The workers were killed, or cannot be kept alive.
             Exception: What a setup or a teardown raised in a worker.
         """
-        assert self._staff is not None, "open comes before serve"
+        staff = self._staff
+        if staff is None:
+            raise not_open()
         with WakeUp() as wake:
             leases.on_ready(wake.set)
             try:
-                ServeLoop(self._kernel, self._staff, leases, answer, wake).run()
+                ServeLoop(self._kernel, staff, leases, answer, wake).run()
             except ContextError as error:
                 raise ContextError(self._why_killed or str(error)) from error
 

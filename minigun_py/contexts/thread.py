@@ -15,7 +15,15 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, Broken, Functions, Kernel, LeaseReceiver, Traits
+from minigun_py.contexts.context import (
+    Answer,
+    Broken,
+    Functions,
+    Kernel,
+    LeaseReceiver,
+    Traits,
+    not_open,
+)
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
 from minigun_py.primitives.daemon import daemon_thread
@@ -30,6 +38,9 @@ class ThreadContext:
         shares_memory=True, survives_crash=False, killable=False, pool="threads"
     )
 
+    def __init__(self) -> None:
+        self._kernel: Kernel | None = None
+
     @staticmethod
     def obstacle(functions: Functions = ()) -> str | None:
         """It runs everywhere."""
@@ -41,11 +52,13 @@ class ThreadContext:
 
     def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
         """Run leases in all threads until they end."""
-        raised: list[BaseException] = []
+        kernel, raised = self._kernel, list[BaseException]()
+        if kernel is None:
+            raise not_open()
 
         def work(number: int) -> None:
             try:
-                work_off(self._kernel, number, self._spec.max_items, leases, answer)
+                work_off(kernel, number, self._spec.max_items, leases, answer)
             except BaseException as error:
                 raised.append(error)
                 if isinstance(error, Exception):
@@ -67,4 +80,5 @@ class ThreadContext:
         """Nothing: a thread cannot be stopped by force."""
 
     def close(self, deadline: Deadline) -> None:
-        """Nothing: the threads ended with `serve`."""
+        """Forget the kernel; the threads ended with `serve`."""
+        self._kernel = None

@@ -9,7 +9,6 @@ is installed. Numbers that the user has set stay.
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import importlib
 import os
 import sys
@@ -33,6 +32,8 @@ STDERR: Final = 2
 
 def prepare_process(workers: int) -> None:
     """Make ready a process that is one of so many workers."""
+    import faulthandler  # here: it does not load in a subinterpreter, which may import this
+
     if not faulthandler.is_enabled():
         with contextlib.suppress(OSError):  # a program without a standard error
             faulthandler.enable(STDERR)

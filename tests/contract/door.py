@@ -17,6 +17,7 @@ from contract.functions import (
     TwoArguments,
     awaited,
     look_up,
+    nested,
     pass_both,
     raise_it,
     raise_two_arguments,
@@ -27,7 +28,14 @@ from contract.gate import LIMIT, open_gate
 from contract.needs import Contract, needs
 from minigun_py.contexts import TaskContext
 from minigun_py.contexts.context import Traits
-from minigun_py.errors import ContextError, NotPicklable, RemoteError, RunCancelled, WorkerDied
+from minigun_py.errors import (
+    ContextError,
+    NotPicklable,
+    RemoteError,
+    RunCancelled,
+    UsageError,
+    WorkerDied,
+)
 from minigun_py.placement import ContextKind
 
 __all__ = ["DoorContract"]
@@ -87,6 +95,14 @@ class DoorContract(Contract):
         theirs = context.execute(lambda: (mine.append(1), mine)[1]).join(LIMIT)
         assert theirs == [1]
         assert (theirs is mine) == self.traits.shares_memory
+
+    @pytest.mark.parametrize("inner", ["inline", "thread", "fork", "process"])
+    def test_what_it_runs_may_use_a_context_itself(self, context: TaskContext, inner: str) -> None:
+        if self.kind is ContextKind.SUBINTERPRETER and inner in ("fork", "process"):
+            with pytest.raises(UsageError, match="may start no process"):
+                context.execute(nested, inner, 5).join(LIMIT)
+        else:
+            assert context.execute(nested, inner, 5).join(LIMIT) == 6
 
     # ------------------------------------------------------------- failures
 

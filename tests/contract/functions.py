@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from contract.gate import Gate
+from contract.gate import LIMIT, Gate
 
 
 class Gated:
@@ -28,6 +28,14 @@ class GatedCoroutine(Gated):
     async def __call__(self, item: Any) -> Any:
         await self.gate.pass_through_awaiting()
         return item
+
+
+def nested(kind: str, number: int) -> int:
+    """Run something in a context of its own."""
+    from minigun_py.contexts import create_context
+
+    result: int = create_context(kind, "nested").execute(lambda: number + 1).join(LIMIT)
+    return result
 
 
 def pass_both(one: Gate, other: Gate) -> None:

@@ -85,6 +85,12 @@ class SeamContract(Contract):
         self._serve(ChainKernel(same=same), leases)
         assert leases.outputs == large
 
+    @pytest.mark.parametrize("mebibytes", [2, 64])
+    def test_an_item_of_any_size_arrives_whole(self, mebibytes: int) -> None:
+        leases = Leases([bytes(mebibytes << 20)], [b"small"])
+        self._serve(ChainKernel(size=len), leases)
+        assert leases.outputs == [mebibytes << 20, 5]
+
     def test_large_buffers_come_back_whole_and_writable(self) -> None:
         leases = Leases([bytearray(b"x" * 3_000_000)])
         self._serve(ChainKernel(same=same), leases)
@@ -252,6 +258,18 @@ class SeamContract(Contract):
 
     def test_it_can_be_closed_without_having_been_opened(self) -> None:
         registry.create(self.kind).close(Deadline.after(0.0))
+
+    def test_it_cannot_be_used_after_the_close(self) -> None:
+        context = self._opened(ChainKernel(double=double))
+        context.close(Deadline.after(LIMIT))
+        leases = Leases([1])
+        with pytest.raises(ContextError, match="not open"):
+            context.serve(leases, leases.answer)
+
+    def test_it_cannot_be_used_before_the_open(self) -> None:
+        leases = Leases([1])
+        with pytest.raises(ContextError, match="not open"):
+            registry.create(self.kind).serve(leases, leases.answer)
 
     def test_a_kill_after_the_close_does_nothing(self) -> None:
         context = self._opened(ChainKernel(double=double))
