@@ -30,14 +30,16 @@ class EventLoop:
         self._inner: EventLoop | None = None
         self._running = False
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run to the end, and return the result."""
+    def run(
+        self, coroutine: Coroutine[Any, Any, T], context: contextvars.Context | None = None
+    ) -> T:
+        """Run to the end, and return the result; in a copy of this context unless one is given."""
         if self._running:  # what it runs wants to run something itself
             self._inner = self._inner or EventLoop()
-            return self._inner.run(coroutine)
+            return self._inner.run(coroutine, context)
         if self._runner is None:
             self._runner = self._begin()
-        context = contextvars.copy_context()
+        context = context or contextvars.copy_context()
         self._running = True
         try:
             if self._thread is None:
@@ -57,16 +59,17 @@ class EventLoop:
 
     def iterate(self, iterator: AsyncIterator[T]) -> Iterator[T]:
         """The elements of an asynchronous iterator, each awaited when it is asked for."""
+        context = contextvars.copy_context()  # one for all: what it sets it may reset
         try:
             while True:
                 try:
-                    yield self.run(_next(iterator))
+                    yield self.run(_next(iterator), context)
                 except StopAsyncIteration:
                     return
         finally:
             close = getattr(iterator, "aclose", None)
             if close is not None:
-                self.run(close())
+                self.run(close(), context)
 
     def close(self) -> None:
         """End the loop, and what still runs on it. Can be called twice."""
@@ -74,11 +77,13 @@ class EventLoop:
             self._inner.close()
         runner, self._runner = self._runner, None
         thread, self._thread = self._thread, None
-        if runner is not None and thread is None:
+        if runner is None:
+            return
+        if thread is None:
             runner.close()
-        elif runner is not None and thread is not None:
+            return
+        with thread:
             thread.submit(runner.close).result()
-            thread.shutdown()
 
 
 async def _next(iterator: AsyncIterator[T]) -> T:

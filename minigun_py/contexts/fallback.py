@@ -24,6 +24,10 @@ _NEAREST: Final = {
 }
 
 
+ATTEMPTS: Final = 10
+"""How often things may change between the question what can be opened and the attempt."""
+
+
 def nearest_spec(spec: ContextSpec, functions: Functions = ()) -> tuple[ContextSpec, str | None]:
     """The context to run these functions in, and why it is not the wanted one; None if it is.
 
@@ -49,17 +53,22 @@ def open_nearest(kernel: Kernel, spec: ContextSpec) -> tuple[ExecutionContext, s
 
     Raises:
         UsageError: Nothing that means the same can run here.
+        KindUnavailable: Things change all the time.
         Exception: What opening it raises; it is closed again.
     """
-    while True:
+    refused: KindUnavailable | None = None
+    for _ in range(ATTEMPTS):
         possible, why = nearest_spec(spec)
         context = create(possible.kind)
         try:
             context.open(kernel, possible)
-        except KindUnavailable:
+        except KindUnavailable as error:
             context.close(Deadline.after(0.0))  # things changed since the question: ask again
+            refused = error
         except BaseException:
             context.close(Deadline.after(0.0))
             raise
         else:
             return context, why
+    assert refused is not None, "one attempt at least was made"
+    raise refused

@@ -52,6 +52,10 @@ def receive_record(fields: dict[str, Any]) -> None:
         logger.handle(record)
 
 
+_PLAIN = (str, int, float, bool, type(None))
+"""Types that mean the same everywhere; what is derived from them may not load in the parent."""
+
+
 class _Sender(logging.Handler):
     """Sends what a record says as plain values: arguments and exceptions become text."""
 
@@ -75,7 +79,7 @@ class _Sender(logging.Handler):
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | None) else repr(value)
+    return value if type(value) in _PLAIN else repr(value)
 
 
 def _log_warning(

@@ -220,7 +220,8 @@ class _OneLease:
 
 
 def _check_coroutine(function: Callable[..., Any], name: str) -> None:
-    if not inspect.iscoroutinefunction(function):
+    called = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
+    if not (inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)):
         raise UsageError(
             f"context {name!r} runs coroutine functions, and {function!r} is none; write async "
             f"def, or use a thread"

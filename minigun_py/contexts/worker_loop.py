@@ -16,6 +16,7 @@ from typing import Any
 
 from minigun_py.contexts import crossing
 from minigun_py.contexts.context import BoundKernel, Control, Harvest, Kernel, Post
+from minigun_py.contexts.lease_loop import close_after
 from minigun_py.contexts.log_forwarding import Levels, forward_records
 from minigun_py.contexts.portable_code import unpack_code
 from minigun_py.contexts.running_items import RunningItems
@@ -48,8 +49,8 @@ def work(sock: socket.socket, kernel: Kernel | None, running: RunningItems, slot
             try:
                 worker.open()
                 _work_off(line, worker, kernel, running, slot)
-            except BaseException:  # it is about an item, whose index has to stay noted
-                worker.close()
+            except BaseException as error:  # it may be an item's, whose index has to stay noted
+                close_after(error, worker)
                 raise
             with running.tearing_down(slot):
                 worker.close()

@@ -54,9 +54,10 @@ class DepthFirstRun:
         opened: list[_Step] = []
         try:
             for step in self._steps:
-                opened.append(step)
-                with self._blaming(step):
-                    step.open()
+                if not self._token.cancelled:  # by a setup that has failed
+                    opened.append(step)
+                    with self._blaming(step):
+                        step.open()
             yield from self._run_all()
         finally:
             for step in reversed(opened):

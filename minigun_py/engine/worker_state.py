@@ -8,6 +8,7 @@ awaited they are driven through without an event loop.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import copy_context
 from typing import Any
 
 from minigun_py.contexts.event_loop import EventLoop
@@ -35,7 +36,8 @@ class WorkerState:
         return any(function is not None and is_coroutine(function) for function in functions)
 
     def open(self, loop: EventLoop) -> None:
-        """Set up every stage, in order. If one raises, those before it are torn down."""
+        """Set up every stage, in order. If one raises, `close` tears down those before it."""
+        self._context = copy_context()  # one for both ends: what a setup sets it may reset
         self._complete(self.open_async, loop)
 
     def close(self, loop: EventLoop) -> None:
@@ -77,7 +79,7 @@ class WorkerState:
 
     def _complete(self, work: Callable[[], Coroutine[Any, Any, None]], loop: EventLoop) -> None:
         if self.awaits:
-            loop.run(work())
+            loop.run(work(), self._context)
             return
         try:
             work().send(None)
@@ -98,12 +100,18 @@ async def _begin(stage: Stage, setup: Callable[[], Any]) -> tuple[Any, Any]:
 
 
 async def _end(rest: Any, teardown: Callable[[Any], Any] | None, state: Any) -> None:
-    if teardown is not None:
-        ended = teardown(state)
-        if is_coroutine(teardown):
-            await ended
-    if rest is None:
-        return
+    try:
+        if teardown is not None:
+            ended = teardown(state)
+            if is_coroutine(teardown):
+                await ended
+    finally:
+        if rest is not None:
+            await _continue(rest)
+
+
+async def _continue(rest: Any) -> None:
+    """Let a generator go on after its one ``yield``."""
     try:
         await anext(rest) if hasattr(rest, "__anext__") else next(rest)
     except (StopIteration, StopAsyncIteration):

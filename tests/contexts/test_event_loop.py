@@ -99,6 +99,17 @@ def test_it_is_one_loop_as_long_as_it_is_open(run: Callable[[Body], Any]) -> Non
     assert first is second
 
 
+def test_what_it_runs_may_run_something_on_it_in_turn(run: Callable[[Body], Any]) -> None:
+    def body(loop: EventLoop) -> int:
+        async def outer() -> int:
+            await asyncio.sleep(0)
+            return loop.run(twice(2)) + loop.run(twice(3))
+
+        return loop.run(outer()) + loop.run(outer())
+
+    assert run(body) == 20
+
+
 def test_its_end_is_the_end_of_what_still_runs_on_it(run: Callable[[Body], Any]) -> None:
     ended: list[str] = []
 

@@ -113,7 +113,7 @@ class Stand:
         def cut() -> None:
             inbox.abort(self.token.reason)
             self.receiver.abort(self.token.reason)
-            self.group.cut()
+            self.group.cut(self.token.reason)
 
         self.token.on_cancel(cut)
         self.sender.send_many(list(items))

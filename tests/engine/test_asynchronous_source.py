@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
+
 from engine.working import drawable
+from minigun_py.contexts.context import Harvest
 from minigun_py.plan.signature import Output
 
 
@@ -93,7 +96,8 @@ def test_an_asynchronous_source_may_push() -> None:
         assert source.ended
 
 
-def test_what_an_asynchronous_source_pushes_may_go_to_a_coroutine() -> None:
+@pytest.mark.parametrize("beside_a_loop", [False, True])
+def test_what_an_asynchronous_source_pushes_may_go_to_a_coroutine(beside_a_loop: bool) -> None:
     async def numbers(output: Output) -> None:
         output(1)
         await asyncio.sleep(0)
@@ -103,7 +107,13 @@ def test_what_an_asynchronous_source_pushes_may_go_to_a_coroutine() -> None:
         await asyncio.sleep(0)
         return 2 * n
 
-    with drawable(numbers, double=double) as source:
-        harvest = source.draw(1)
+    def draw() -> Harvest:
+        with drawable(numbers, double=double) as source:
+            return source.draw(1)
+
+    async def draw_in_a_loop() -> Harvest:
+        return draw()
+
+    harvest = asyncio.run(draw_in_a_loop()) if beside_a_loop else draw()
     assert harvest.failures == []
     assert harvest.outputs == [[2, 4]]

@@ -7,7 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -101,12 +101,8 @@ class Model:
     def __init__(self, plants: list[Plant]) -> None:
         self.plants = plants
         self.outputs: dict[int, list[int]] = {n: [] for n, p in enumerate(plants) if p.has_exit}
-        self.begun, self.failed, self.emitted, self.empty = (
-            Counter(),
-            Counter(),
-            Counter(),
-            Counter(),
-        )
+        self.begun, self.failed, self.emitted, self.empty = (Counter() for _ in range(4))
+        self.interrupted: Counter[int] = Counter()
         self.failures: list[tuple[str, int, int]] = []
 
     def run(self, items: list[int]) -> None:
@@ -127,6 +123,9 @@ class Model:
             if plant.policy == "fail":
                 raise Stop from None
             return
+        except KeyboardInterrupt:
+            self.interrupted[number] += 1
+            raise
         self.emitted[number] += len(given)
         self.empty[number] += not given
         if plant.has_exit:
@@ -145,10 +144,10 @@ class Model:
         filtered = 0 if self.plants[n].consumes else self.empty[n]
         return StageCounts(
             received=received,
-            completed=self.begun[n] - self.failed[n] - filtered,
+            completed=self.begun[n] - self.failed[n] - self.interrupted[n] - filtered,
             filtered=filtered,
             failed=self.failed[n],
-            cancelled=received - self.begun[n],
+            cancelled=received - self.begun[n] + self.interrupted[n],
             emitted=self.emitted[n],
         )
 
@@ -268,7 +267,7 @@ def test_chunks_make_no_difference_while_nothing_ends(
 
 @in_every_mode
 @given(trees(), numbers, st.integers(0, 6))
-def test_the_books_balance_when_the_run_is_interrupted(
+def test_an_interruption_cancels_the_item_it_hit_and_what_had_not_begun(
     mode: Mode, plants: list[Plant], items: list[int], fatal: int
 ) -> None:
     last = plants[-1]
@@ -280,10 +279,16 @@ def test_the_books_balance_when_the_run_is_interrupted(
         return gives(item)
 
     last.gives = interrupted  # type: ignore[method-assign]
+    model = Model(plants)
+    with contextlib.suppress(KeyboardInterrupt):
+        model.run(items)
     with worker_of(plants, mode) as worker:
         with contextlib.suppress(KeyboardInterrupt):
             worker.run(items)
-        assert all(map(balanced, worker.harvest(len(items)).counts))
+        harvest = worker.harvest(len(items))
+    assert harvest.counts == model.counts(len(items))
+    assert blamed(harvest) == model.failures
+    assert all(map(balanced, harvest.counts))
 
 
 @given(trees(), numbers, st.integers(0, 6))
@@ -310,4 +315,5 @@ def test_the_books_balance_when_the_task_is_cancelled(
         worker.runner.run(run_in_a_task(worker))
         harvest = worker.harvest(len(items))
     assert all(map(balanced, harvest.counts))
+    assert all(min(astuple(counts)) >= 0 for counts in harvest.counts)
     assert not any(isinstance(f.error, RuntimeError) for f in harvest.failures)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from minigun_py.clock import SYSTEM_CLOCK, Deadline
-from minigun_py.contexts import registry
+from minigun_py.contexts import fallback
 from minigun_py.contexts.context import Answer, Kernel, LeaseReceiver, Traits
 from minigun_py.contexts.inline import InlineContext
 from minigun_py.engine.ledger import Ledger
@@ -77,7 +77,7 @@ class Fake:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What contexts are asked for; none of them is a real one."""
     told: list[str] = []
-    monkeypatch.setattr(registry, "create", lambda kind: Fake(kind, told, None))
+    monkeypatch.setattr(fallback, "create", lambda kind: Fake(kind, told, None))
     return told
 
 
@@ -109,7 +109,7 @@ def test_contexts_are_opened_before_any_thread_is_started(monkeypatch: pytest.Mo
         threads.append(threading.active_count())
         return InlineContext()
 
-    monkeypatch.setattr(registry, "create", create)
+    monkeypatch.setattr(fallback, "create", create)
     Stand(*STAGES).run()
     assert set(threads) == {threading.active_count()}
 
@@ -123,12 +123,12 @@ def test_every_context_is_closed_at_the_end(told: list[str]) -> None:
 
 def test_when_one_cannot_be_opened_all_are_closed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(registry, "create", lambda kind: Fake(kind, told, fails="a"))
+    monkeypatch.setattr(fallback, "create", lambda kind: Fake(kind, told, fails="a"))
     stand = Stand(*STAGES)
     with pytest.raises(OSError, match="no more processes"):
         stand.orchestrator.open()
     assert told == [
-        "open fork b", "open fork d", "open thread a", "close b", "close d", "close a",
+        "open fork b", "open fork d", "open thread a", "close a", "close b", "close d",
     ]  # fmt: skip
 
 

@@ -216,7 +216,7 @@ def test_a_setup_that_fails_in_one_thread_ends_the_run_at_once() -> None:
     """The others wait for items, which do not come and do not end."""
     error = OSError("no room")
     stand = Stand(threads(3), segment=life(setup=fail_in_one(error, 3)), workers=3)
-    lane = threading.Thread(target=stand.group.run)
+    lane = threading.Thread(target=stand.group.run, daemon=True)
     lane.start()
     lane.join(PATIENCE)
     assert not lane.is_alive()

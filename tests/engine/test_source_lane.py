@@ -49,7 +49,9 @@ class Stand:
         kernel = SegmentKernel(segment, [0], policies, clock)
         exits = [Exitway(Broadcast(1), [sender])]
         self.lane = SourceLane(segment, kernel, exits, self.ledger, self.verdict)
-        self.token.on_cancel(lambda: (receiver.abort(self.token.reason), self.lane.cut()))
+        self.token.on_cancel(
+            lambda: (receiver.abort(self.token.reason), self.lane.cut(self.token.reason))
+        )
 
     def run(self) -> list[Any]:
         self.lane.run()

@@ -391,56 +391,6 @@ def test_the_time_without_room_is_noted() -> None:
     assert stand.page.blocked == 2.5
 
 
-# --------------------------------------------------------------------------- a cut
-
-
-def test_what_is_lent_out_at_a_cut_is_cancelled() -> None:
-    def script(context: Scripted, leases: LeaseReceiver, answer: Answering) -> None:
-        leases.receive()
-        stand.token.cancel("enough")
-        leases.receive()
-
-    stand = Stand(script, items=range(5), chunk=2)
-    stand.sender.close()
-    stand.group.run()
-    assert (stand.page.cancelled, stand.page.discarded) == (2, 3)
-    assert stand.verdict.errors == ()
-    assert stand.context.patience == 0.0
-    assert stand.ledger.imbalances() == []
-
-
-@pytest.mark.parametrize("ordered", [True, False])
-def test_a_cut_wakes_every_thread_that_waits(ordered: bool) -> None:
-    ended: list[str] = []
-
-    def script(context: Scripted, leases: LeaseReceiver, answer: Answering) -> None:
-        def wait() -> None:
-            try:
-                while True:
-                    leases.receive()
-            except ChannelAborted as error:
-                ended.append(str(error.reason))
-
-        threads = [threading.Thread(target=wait) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        stand.token.cancel("enough")
-        for thread in threads:
-            thread.join(PATIENCE)
-
-    stand = Stand(script, items=range(50), chunk=1, ordered=ordered, workers=2)
-    stand.group.run()
-    stand.sender.close()
-    assert ended == ["enough"] * 4
-
-
-def test_force_is_passed_to_the_context() -> None:
-    stand = Stand(work_off)
-    stand.group.kill("late")
-    stand.run()
-    assert stand.context.killed == ["late"]
-
-
 # --------------------------------------------------------------------------- a kernel that holds
 
 
