@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, TypeVar
 
 from minigun_py.contexts.surroundings import look_around
 from minigun_py.pipeline import Pipeline
 from minigun_py.plan.hints import parallel_kind
+from minigun_py.plan.signature import is_coroutine
 
 __all__ = ["pmap"]
 
@@ -33,7 +35,8 @@ def pmap(
         function: Called once for each item.
         items: Any iterable, also an endless one.
         workers: How many items to work on at once; "auto" is the number of usable processors.
-        execution: The kind of context; processes where Python has a global lock, else threads.
+        execution: The kind of context; for a coroutine function coroutines, else processes where
+            Python has a global lock, and threads where it has none.
         ordered: Whether results come in the order of the items.
         **options: Any option of a stage.
 
@@ -43,10 +46,11 @@ def pmap(
     """
     pipe = Pipeline(getattr(function, "__name__", "pmap"))
     pipe.source(items, name="items")
+    waits = is_coroutine(function)
     pipe.processor(
-        _Boxed(function),
+        _BoxedCoroutine(function) if waits else _Boxed(function),
         name="pmap",
-        execution=execution or parallel_kind(look_around()),
+        execution=execution or (None if waits else parallel_kind(look_around())),
         workers=workers,
         ordered=ordered,
         **options,
@@ -62,8 +66,16 @@ def _results(pipe: Pipeline) -> Iterator[Any]:
 class _Boxed:
     """Puts each result in a tuple, so that None is emitted too."""
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)  # so that its parameters are seen
         self._function = function
 
-    def __call__(self, item: Any) -> tuple[Any]:
-        return (self._function(item),)
+    def __call__(self, item: Any, **given: Any) -> tuple[Any]:
+        return (self._function(item, **given),)
+
+
+class _BoxedCoroutine(_Boxed):
+    """The same for a coroutine function."""
+
+    async def __call__(self, item: Any, **given: Any) -> tuple[Any]:  # type: ignore[override]
+        return (await self._function(item, **given),)

@@ -18,6 +18,7 @@ import importlib
 import os
 import socket
 import threading
+import warnings
 from collections import deque
 from importlib.util import find_spec
 from typing import Any, ClassVar, Final
@@ -106,6 +107,9 @@ class _InterpreterCrew:
         """Wait for the threads until the deadline; one that is stuck in a stage is left behind."""
         for thread in self._threads:
             thread.join(deadline.remaining())
+            if thread.is_alive():
+                told = f"{thread.name} did not end and is left behind, stuck in a stage"
+                warnings.warn(told, ResourceWarning, stacklevel=2)
         for message in self.receive()[0]:
             if isinstance(message, Spawned):
                 message.socket.close()

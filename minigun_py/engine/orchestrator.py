@@ -145,8 +145,7 @@ class Orchestrator:
     def _open_contexts(self) -> dict[int, tuple[Kernel, ExecutionContext | None]]:
         opened: dict[int, tuple[Kernel, ExecutionContext | None]] = {}
         control = Control(self._token, self.drain)
-        kinds = [registry.traits_of(s.spec.kind).shares_memory for s in self._segments]
-        order = sorted(range(len(self._segments)), key=kinds.__getitem__)  # forks first
+        order = sorted(range(len(self._segments)), key=lambda n: _turn(self._segments[n]))
         try:
             for number in order:
                 segment = self._segments[number]
@@ -246,6 +245,12 @@ class Orchestrator:
                 text = f"{thread.name} did not end and is left behind; it is in\n{stack}"
                 warnings.warn(text, ResourceWarning, stacklevel=2)
         self._end()
+
+
+def _turn(segment: Segment) -> int:
+    """Forks are opened first: later there are threads, and maybe interpreters, in their way."""
+    traits = registry.traits_of(segment.spec.kind)
+    return 2 if traits.shares_memory else int(not traits.inherits_code)
 
 
 def _tell_of_other_kind(segment: Segment, why: str | None) -> None:

@@ -186,7 +186,8 @@ class Run:
         """Wait for the lanes, take their outputs, and see to what is due meanwhile."""
         lanes.on_end(interrupts.ring)
         if lanes.outlet is not None:
-            lanes.outlet.on_ready(interrupts.ring)
+            with suppress(ChannelAborted):  # cut already: there is only the end to wait for
+                lanes.outlet.on_ready(interrupts.ring)
         while True:
             running = lanes.running  # looked at first: what came before the end is taken after it
             if lanes.outlet is not None and collected is not None:

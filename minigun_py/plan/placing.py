@@ -47,15 +47,15 @@ def place(stage: Stage, wishes: Wishes, here: Surroundings) -> Placement:
     kind = said.execution or advice.kind
     if kind is not None and wishes.override is not None:
         kind = wishes.override
-    workers = said.workers or advice.workers
+    by_hint = advice.kind is not None and kind is advice.kind
+    workers = said.workers or (advice.workers if by_hint else None)
     if kind is None and workers is None:
         if (why := _stands_alone(stage)) is None:
             return Placement(None, default, explicit=explicit)
         return Placement(_mine(stage, default), default, why, explicit)
     kind = kind or _kind_for_many(stage, default.kind)
     spec = _spec(stage, kind, _count(workers, kind, wishes, here))
-    by_hint = advice.kind is not None and said.execution is None
-    reason = advice.reason if by_hint else None
+    reason = advice.reason if by_hint and said.execution is None else None
     return Placement(spec, default, reason, isinstance(said.workers, int))
 
 
@@ -102,11 +102,14 @@ def _count(workers: int | str | None, kind: ContextKind, wishes: Wishes, here: S
 
 def _spec(asking: Stage | str, kind: ContextKind, workers: int) -> ContextSpec:
     said = None if isinstance(asking, str) else asking.options
+    if said and said.max_items_per_worker and not traits_of(kind).recycles:
+        wrong = "its workers share one event loop; drop max_items_per_worker"
+        raise UsageError(f"{asking}: {wrong}")
     try:
         return ContextSpec(
             kind,
             workers,
-            said.max_items_per_worker if said and traits_of(kind).recycles else None,
+            said.max_items_per_worker if said else None,
             said.start_method if said else None,
         )
     except ValueError as error:
@@ -125,6 +128,3 @@ def _check(stage: Stage) -> None:
         raise UsageError(f"{stage}: it has no function that could use a setup; drop setup")
     if said.start_method and said.execution is not ContextKind.PROCESS:
         raise UsageError(f"{stage}: start_method is for execution='process'; name that, or drop it")
-    if said.execution and said.max_items_per_worker and not traits_of(said.execution).recycles:
-        wrong = "its workers share one event loop; drop max_items_per_worker"
-        raise UsageError(f"{stage}: {wrong}")
