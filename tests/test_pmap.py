@@ -128,3 +128,17 @@ def test_a_wrong_option_is_refused_at_once() -> None:
 
 def test_no_module_has_the_name_of_a_door_and_hides_it() -> None:
     assert not [door for door in minigun_py.__all__ if find_spec(f"minigun_py.{door}")]
+
+
+def test_coroutines_are_mapped_too() -> None:
+    async def wait(number: int) -> int | None:
+        return number or None
+
+    assert list(pmap(wait, range(4), workers=2)) == [None, 1, 2, 3]
+
+
+def test_workers_may_have_a_state() -> None:
+    def add(number: int, state: int) -> int:
+        return number + state
+
+    assert list(pmap(add, range(3), workers=2, setup=lambda: 10)) == [10, 11, 12]
