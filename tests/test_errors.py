@@ -71,9 +71,9 @@ def test_a_stage_that_catches_exception_cannot_swallow_the_end_of_its_run() -> N
     assert uncatchable == {ChannelAborted, RunCancelled}
 
 
-def test_all_other_errors_but_a_failed_pipeline_are_minigun_errors() -> None:
+def test_all_other_errors_but_a_failed_pipeline_and_a_warning_are_minigun_errors() -> None:
     others = {type(e) for e in EXAMPLES if not isinstance(e, MinigunError)}
-    assert others == {ChannelAborted, RunCancelled, PipelineFailed}
+    assert others == {ChannelAborted, RunCancelled, PipelineFailed, PlanWarning}
 
 
 @pytest.mark.parametrize("kind", [EndOfChannel, WouldBlock, BrokenChannel])
