@@ -28,6 +28,7 @@ import ctypes
 import os
 import signal
 import socket
+from collections.abc import Callable
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.crew import Exited, Spawned
@@ -46,14 +47,20 @@ from minigun_py.errors import ContextError
 __all__ = ["ForkServer", "fork_server"]
 
 
-def fork_server(run_worker: RunWorker) -> ForkServer:
-    """Fork a server from this process. `run_worker(socket, slot)` is what its workers do."""
+def fork_server(run_worker: RunWorker, prepare: Callable[[], None] = lambda: None) -> ForkServer:
+    """Fork a server from this process.
+
+    Args:
+        run_worker: Called in a forked worker, with its end of a socket pair and its slot.
+        prepare: Called in the server, once for all its workers.
+    """
     libc = ctypes.CDLL(None, use_errno=True)  # loaded here: a child should not have to
     ours, theirs = socket.socketpair()
     parent = os.getpid()
 
     def serve() -> None:
         ours.close()
+        prepare()
         ServerLoop(theirs, libc, run_worker, parent).run()
 
     try:

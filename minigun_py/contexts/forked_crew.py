@@ -18,7 +18,6 @@ def forked_crew(kernel: Kernel, spec: ContextSpec, running: RunningItems) -> For
     """The fork server for the workers of a context."""
 
     def run_worker(sock: socket.socket, slot: int) -> None:
-        prepare_process(spec.workers)
         work(sock, kernel, running, slot)
 
-    return fork_server(run_worker)
+    return fork_server(run_worker, lambda: prepare_process(spec.workers))

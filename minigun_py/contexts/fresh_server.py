@@ -70,9 +70,9 @@ def serve(
         if method == "spawn":
             given = {"path": path, "notes": notes, "workers": workers, "slot": slot}
             _become("run", given, worker, notes)
-        prepare_process(workers)
         work(worker, None, running, slot)
 
+    prepare_process(workers)
     ServerLoop(socket.socket(fileno=sock), ctypes.CDLL(None), run_worker, parent).run()
 
 
