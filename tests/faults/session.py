@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import dedent
 
 from contract.gate import LIMIT
+from faults.kinds import traits_for
 from support.processes import open_process
 
-__all__ = ["Program", "start"]
+__all__ = ["Program", "start", "written_for"]
+
+TESTS = Path(__file__).parents[1]
 
 PREAMBLE = """
-import itertools, os, re, signal, sys, threading
+import asyncio, itertools, os, re, signal, sys, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts without
 from minigun_py import Pipeline
 def say(*words):
@@ -60,7 +64,7 @@ class Program:
 
     def watch(self) -> list[int]:
         """Watch the other processes of its session. Their numbers."""
-        others = [pid for pid in self._members() if pid != self._process.pid]
+        others = [pid for pid in self.members() if pid != self._process.pid]
         self._watched |= {pid: open_process(pid) for pid in others}
         return others
 
@@ -73,7 +77,8 @@ class Program:
             if not select.select([watch], [], [], max(0.0, deadline - time.monotonic()))[0]
         ]
 
-    def _members(self) -> list[int]:
+    def members(self) -> list[int]:
+        """The processes of its session, itself included."""
         members = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -86,19 +91,49 @@ class Program:
         """End whatever is left of its session."""
         for watch in self._watched.values():
             os.close(watch)
-        for pid in self._members():
+        for pid in self.members():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
+def written_for(kind: str, script: str) -> str:
+    """A script with the name of a kind for KIND, and its stages as that wants them.
+
+    They are written with DEF, and wait for ever by WAIT.
+    """
+    awaits = traits_for(kind).runs_coroutines
+    words = {
+        "KIND": repr(kind),
+        "DEF": "async def" if awaits else "def",
+        "WAIT": "await asyncio.Event().wait()" if awaits else "threading.Event().wait()",
+    }
+    return re.sub(rf"\b({'|'.join(words)})\b", lambda found: words[found[1]], script)
+
+
 @contextlib.contextmanager
-def start(script: str) -> Iterator[Program]:
-    """Start a program, and leave nothing of it."""
+def start(
+    script: str,
+    *arguments: str,
+    file: Path | None = None,
+    flags: Sequence[str] = (),
+    errors: bool = False,
+) -> Iterator[Program]:
+    """Start a program, and leave nothing of it.
+
+    It is given to Python by ``-c``, with a few words to speak with before it; or, without these,
+    as a file to write it to. With `errors` it is heard on the standard error too.
+    """
+    if file is not None:
+        file.write_text(dedent(script))
+    given = [str(file)] if file is not None else ["-c", PREAMBLE + dedent(script)]
     with subprocess.Popen(
-        [sys.executable, "-c", PREAMBLE + dedent(script)],
+        [sys.executable, *flags, *given, *arguments],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if errors else None,
         text=True,
         start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
     ) as process:
         program = Program(process)
         try:

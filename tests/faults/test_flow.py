@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import select
 import signal
 import threading
 import time
@@ -12,25 +11,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.crash import crash
-from contract.gate import LIMIT
+from contract.gate import LIMIT, open_gate
+from faults.deeds import Passing, add_one, end_badly
+from faults.kinds import AnyPipeline, few, kinds_that
+from faults.processes import children_of, end_process
 from minigun_py import Pipeline, PipelineFailed
 from minigun_py.errors import ContextError, WorkerDied
-from support.processes import open_process
 
 MANY = 100_000
 SOON = 2.0  # seconds
-only_forks = pytest.mark.parametrize("kind", ["fork"])
-
-
-def add_one(number: int) -> int:
-    return number + 1
+only_processes = kinds_that("survives_crash")
 
 
 def test_a_hundred_thousand_items_arrive_exactly_once(kind: str) -> None:
-    count = MANY if kind != "cow_fork" else MANY // 500  # each of them a process
+    count = few(kind, MANY)
     seen: list[int] = []
-    pipe = Pipeline("many")
+    pipe = AnyPipeline("many", kind)
     pipe.source(range(count))
     for name in ("first", "second", "third"):
         pipe.processor(add_one, name=name, execution=kind)
@@ -106,7 +102,7 @@ def test_a_source_may_wait_for_its_item_to_arrive(pipe: Pipeline, kind: str) -> 
 
 def test_a_source_with_wide_queues_may_wait_for_its_items_too(kind: str) -> None:
     arrived = threading.Semaphore(0)
-    pipe = Pipeline("wide", execution=kind)
+    pipe = AnyPipeline("wide", kind)
 
     @pipe.producer
     def numbers() -> Iterator[int]:
@@ -133,25 +129,19 @@ def test_a_consumer_that_fails_ends_a_producer_that_is_blocked(pipe: Pipeline, k
         pipe.run()
 
 
-@only_forks
+@kinds_that("several_workers")
 def test_two_items_for_two_workers_are_run_at_once(pipe: Pipeline, kind: str) -> None:
-    (read_one, write_one), (read_two, write_two) = os.pipe(), os.pipe()
-
-    @pipe.processor
-    def meet(number: int) -> bool:
-        os.write((write_one, write_two)[number], b"!")
-        return bool(select.select([(read_two, read_one)[number]], [], [], LIMIT)[0])
-
-    try:
-        assert pipe.collect([0, 1]) == [True, True]
-    finally:
-        for fd in (read_one, write_one, read_two, write_two):
-            os.close(fd)
+    with open_gate() as gate:
+        pipe.processor(Passing(gate), name="meet")
+        run = pipe.start([0, 1])
+        gate.wait_for(2)
+        gate.let_go(2)
+        assert run.wait(LIMIT).ok
 
 
-@only_forks
-def test_an_idle_worker_that_is_killed_takes_nothing_with_it(pipe: Pipeline, kind: str) -> None:
-    workers: list[int] = []
+@only_processes
+def test_idle_workers_that_are_killed_take_nothing_with_them(pipe: Pipeline, kind: str) -> None:
+    servers: list[int] = []
     arrived = threading.Semaphore(0)
 
     @pipe.producer
@@ -160,15 +150,16 @@ def test_an_idle_worker_that_is_killed_takes_nothing_with_it(pipe: Pipeline, kin
             yield number
             assert arrived.acquire(timeout=LIMIT)
             if number % 10 == 9:
-                end_process(workers[-1])
+                for worker in children_of(servers[-1]):
+                    end_process(worker)
 
     @pipe.processor(to="keep")
     def work(number: int) -> tuple[int, int]:
-        return number, os.getpid()
+        return number, os.getppid()
 
     @pipe.consumer
     def keep(result: tuple[int, int]) -> int:
-        workers.append(result[1])
+        servers.append(result[1])
         arrived.release()
         return result[0]
 
@@ -177,26 +168,26 @@ def test_an_idle_worker_that_is_killed_takes_nothing_with_it(pipe: Pipeline, kin
     assert stream.report.failures == ()
 
 
-@only_forks
+@only_processes
 def test_workers_that_keep_dying_end_the_run(pipe: Pipeline, kind: str) -> None:
     pipe.source(range(100))
-    pipe.processor(lambda number: crash(7), name="work", on_error="skip")
+    pipe.processor(end_badly, name="work", on_error="skip")
     with pytest.raises(PipelineFailed, match="failed") as failed:
         pipe.run()
     assert isinstance(failed.value.exceptions[0], WorkerDied)
     assert "more than 5 workers of work died" in str(failed.value.exceptions[0])
 
 
-@only_forks
+@only_processes
 def test_five_deaths_are_forgiven(pipe: Pipeline, kind: str) -> None:
     pipe.source(range(100))
-    pipe.processor(lambda n: crash(7) if n % 20 == 9 else n, name="work", on_error="skip")
+    pipe.processor(lambda n: end_badly(n) if n % 20 == 9 else n, name="work", on_error="skip")
     with pipe.stream() as stream:
         assert len(list(stream)) == 95
     assert sorted(failure.item for failure in stream.report.failures) == [9, 29, 49, 69, 89]
 
 
-@only_forks
+@only_processes
 def test_a_fork_server_that_is_killed_ends_the_run_with_an_error(pipe: Pipeline, kind: str) -> None:
     pipe.source(itertools.count())
     pipe.processor(lambda number: os.getppid(), name="work", to="kill")
@@ -207,31 +198,10 @@ def test_a_fork_server_that_is_killed_ends_the_run_with_an_error(pipe: Pipeline,
     assert "fork server" in str(failed.value.exceptions[0])
 
 
-def end_process(pid: int) -> None:
-    """Kill a process and wait until it has ended."""
-    watch = open_process(pid)
-    try:
-        os.kill(pid, signal.SIGKILL)
-        assert select.select([watch], [], [], LIMIT)[0]
-    finally:
-        os.close(watch)
-
-
-def test_an_item_does_not_wait_behind_a_long_one_while_a_worker_is_idle() -> None:
-    read, write = os.pipe()
-
-    def work(number: int) -> int:
-        if number == 0:  # lasts until the last item is done, which another worker has to do
-            assert select.select([read], [], [], LIMIT)[0]
-        if number == 3:
-            os.write(write, b"!")
-        return number
-
-    pipe = Pipeline()
+@kinds_that("several_workers")
+def test_an_item_does_not_wait_behind_a_long_one_while_a_worker_is_idle(kind: str) -> None:
+    pipe = AnyPipeline("apart", kind)
     pipe.source(range(4))
-    pipe.processor(work, execution="fork", workers=2, chunk=1)
-    try:
+    with open_gate() as gate:  # the first item lasts until the last is done, by another worker
+        pipe.processor(Passing(gate, waits=0, opens=3), name="work", workers=2, chunk=1)
         assert sorted(pipe.collect()) == [0, 1, 2, 3]
-    finally:
-        os.close(read)
-        os.close(write)

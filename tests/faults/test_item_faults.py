@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,76 +9,28 @@ from typing import Any
 
 import pytest
 
-from contract.crash import crash
+from faults.deeds import (
+    TwoArguments,
+    be_killed,
+    end_badly,
+    end_well,
+    exit_python,
+    interrupt,
+    raise_memory_error,
+    raise_two_arguments,
+    raise_unpicklable,
+    raise_value_error,
+    recurse,
+    return_deep,
+    return_lock,
+    segfault,
+)
+from faults.kinds import kinds_that, kinds_with, traits_for
 from minigun_py import Pipeline, PipelineFailed, RunReport
 from minigun_py.errors import NotPicklable, RemoteError, WorkerDied
 
 ITEMS = 40
 BAD = 5
-
-
-class TwoArguments(Exception):
-    """Cannot be rebuilt from its text alone."""
-
-    def __init__(self, one: object, two: object) -> None:
-        super().__init__(f"{one} and {two}")
-
-
-def raise_value_error(item: int) -> None:
-    raise ValueError("a bad one")
-
-
-def raise_memory_error(item: int) -> None:
-    raise MemoryError
-
-
-def raise_two_arguments(item: int) -> None:
-    raise TwoArguments(item, item)
-
-
-def raise_unpicklable(item: int) -> None:
-    error = ValueError("holds a lock")
-    error.lock = threading.Lock()  # type: ignore[attr-defined]
-    raise error
-
-
-def recurse(item: int) -> None:
-    recurse(item)
-
-
-def exit_python(item: int) -> None:
-    sys.exit(3)
-
-
-def return_lock(item: int) -> Any:
-    return threading.Lock()
-
-
-def return_deep(item: int) -> Any:
-    deep: list[Any] = []
-    for _ in range(100_000):
-        deep = [deep]
-    return deep
-
-
-def interrupt(item: int) -> None:
-    raise KeyboardInterrupt
-
-
-def end_well(item: int) -> None:
-    crash(0)
-
-
-def end_badly(item: int) -> None:
-    crash(7)
-
-
-def be_killed(item: int) -> None:
-    crash(-signal.SIGKILL)
-
-
-def segfault(item: int) -> None:
-    crash(-signal.SIGSEGV)
 
 
 @dataclass(frozen=True)
@@ -92,7 +42,7 @@ class Fault:
     there: type[Exception]
 
     def expected(self, kind: str) -> type[Exception] | None:
-        return self.there if kind == "fork" else self.here
+        return self.here if traits_for(kind).shares_memory else self.there
 
     def __str__(self) -> str:
         return self.deed.__name__
@@ -106,53 +56,45 @@ EVERYWHERE = (
     Fault(recurse, RecursionError, RecursionError),
     Fault(exit_python, WorkerDied, WorkerDied),
 )
-OUT_OF_PROCESS = (
+IN_ANOTHER_MEMORY = (
     Fault(return_lock, None, NotPicklable),
     Fault(return_deep, None, NotPicklable),
+)
+IN_A_PROCESS = (
     Fault(end_well, None, WorkerDied),
     Fault(end_badly, None, WorkerDied),
     Fault(be_killed, None, WorkerDied),
     Fault(segfault, None, WorkerDied),
     Fault(interrupt, None, WorkerDied),
 )
-every_fault = pytest.mark.parametrize("fault", EVERYWHERE, ids=str)
-every_fault_of_processes = pytest.mark.parametrize("fault", OUT_OF_PROCESS, ids=str)
-only_forks = pytest.mark.parametrize("kind", ["fork"])
-not_forks = pytest.mark.parametrize("kind", ["inline", "thread"])
+IN_EVERY_KIND = [
+    pytest.param(kind, fault, id=f"{kind}-{fault}")
+    for kinds, faults in (
+        (kinds_with(), EVERYWHERE),
+        (kinds_with("not shares_memory"), IN_ANOTHER_MEMORY),
+        (kinds_with("survives_crash"), IN_A_PROCESS),
+    )
+    for kind in kinds
+    for fault in faults
+]
 
 
-@every_fault
+@pytest.mark.parametrize(("kind", "fault"), IN_EVERY_KIND)
 def test_a_skipped_fault_costs_its_item_and_no_other(
     pipe: Pipeline, kind: str, fault: Fault
 ) -> None:
     check_skipped(pipe, fault.deed, fault.expected(kind))
 
 
-@only_forks
-@every_fault_of_processes
-def test_a_skipped_fault_of_a_process_costs_its_item_and_no_other(
-    pipe: Pipeline, kind: str, fault: Fault
-) -> None:
-    check_skipped(pipe, fault.deed, fault.there)
-
-
-@every_fault
+@pytest.mark.parametrize(("kind", "fault"), IN_EVERY_KIND)
 def test_a_fault_ends_the_run_naming_stage_and_item(
     pipe: Pipeline, kind: str, fault: Fault
 ) -> None:
     check_failed(pipe, fault.deed, fault.expected(kind))
 
 
-@only_forks
-@every_fault_of_processes
-def test_a_fault_of_a_process_ends_the_run_naming_stage_and_item(
-    pipe: Pipeline, kind: str, fault: Fault
-) -> None:
-    check_failed(pipe, fault.deed, fault.there)
-
-
 @pytest.mark.parametrize("deed", [be_killed, segfault, end_badly, interrupt])
-@only_forks
+@kinds_that("survives_crash")
 def test_a_death_says_what_the_worker_died_of(
     pipe: Pipeline, kind: str, deed: Callable[[int], Any]
 ) -> None:
@@ -163,23 +105,23 @@ def test_a_death_says_what_the_worker_died_of(
     assert failed.error.status == statuses[deed]
 
 
-@not_forks
+@kinds_that("shares_memory")
 @pytest.mark.parametrize("deed", [return_lock, return_deep])
-def test_a_result_that_crosses_to_no_process_need_not_be_pickled(
+def test_a_result_that_crosses_to_no_other_memory_need_not_be_pickled(
     pipe: Pipeline, kind: str, deed: Callable[[int], Any]
 ) -> None:
     results, report = run(pipe, deed, on_error="fail")
     assert (len(results), report.failures) == (ITEMS, ())
 
 
-@pytest.mark.parametrize("kind", ["inline"])
+@kinds_that("not several_workers")
 def test_a_keyboard_interrupt_raised_inline_is_the_callers(pipe: Pipeline, kind: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(pipe, interrupt, on_error="skip")
 
 
-@pytest.mark.parametrize("kind", ["thread"])
-def test_a_keyboard_interrupt_raised_in_a_thread_ends_the_run_naming_the_stage(
+@kinds_that("several_workers", "not survives_crash")
+def test_a_keyboard_interrupt_raised_beside_the_caller_ends_the_run_naming_the_stage(
     pipe: Pipeline, kind: str
 ) -> None:
     with pytest.raises(PipelineFailed) as failed:
@@ -195,7 +137,7 @@ def test_an_item_that_cannot_be_pickled_fails_only_where_it_has_to_be(
     items = [lock if n == BAD else n for n in range(ITEMS)]
     pipe.source(items)
     pipe.processor(type, name="work", on_error=on_error)
-    if kind != "fork":
+    if traits_for(kind).shares_memory:
         assert len(pipe.collect()) == ITEMS
     elif on_error == "skip":
         with pipe.stream() as stream:
@@ -273,8 +215,10 @@ def check_failed(
 
 
 def run(pipe: Pipeline, deed: Callable[[int], Any], on_error: str) -> tuple[list[Any], RunReport]:
+    bad = BAD  # a global would bring this whole module to the workers
+
     def work(item: int) -> Any:
-        return deed(item) if item == BAD else item
+        return deed(item) if item == bad else item
 
     pipe.source(range(ITEMS))
     pipe.processor(work, on_error=on_error)

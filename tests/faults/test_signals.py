@@ -6,13 +6,13 @@ import signal
 
 import pytest
 
-from faults.session import start
+from faults.kinds import kinds_that, kinds_with, traits_for
+from faults.session import start, written_for
 
 SOON = 2.0  # seconds
-KINDS = ("inline", "thread", "fork")
 
 DRAINED = """
-    pipe = Pipeline("drained", execution=KIND)
+    pipe = Pipeline("drained", execution=KIND, queue_size=100)
     drawn, kept = [], []
     @pipe.producer
     def numbers():
@@ -20,7 +20,7 @@ DRAINED = """
             drawn.append(number)
             yield number
     @pipe.processor(to="keep")
-    def work(number):
+    DEF work(number):
         return number
     @pipe.consumer
     def keep(number):
@@ -46,9 +46,9 @@ STUCK = """
     pipe = Pipeline("stuck", execution=KIND)
     pipe.source(itertools.count())
     @pipe.processor
-    def work(number):
-        say("running")
-        threading.Event().wait()
+    DEF work(number):
+        os.write(1, b"running\\n")
+        WAIT
     try:
         pipe.run()
     except KeyboardInterrupt:
@@ -56,9 +56,9 @@ STUCK = """
 """
 
 ENDLESS = """
-    pipe = Pipeline("endless", execution="fork", workers=2)
+    pipe = Pipeline("endless")
     pipe.source(itertools.count())
-    @pipe.processor
+    @pipe.processor(workers=2, OPTIONS)
     def work(number):
         if number > 50:
             say("stuck")
@@ -72,17 +72,25 @@ WORKS = {
     "in C code that keeps the GIL": "re.match('(a+)+$', 'a' * 60 + 'b') if number > 50 else None",
     "that starts a run of its own": """
         if number > 50:
-            inner = Pipeline('inner', execution='fork')
+            inner = Pipeline('inner')
             inner.source(itertools.count())
-            inner.processor(lambda n: threading.Event().wait(), name='wait')
+            inner.processor(lambda n: threading.Event().wait(), name='wait', OPTIONS)
             inner.run()
     """,
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+HARDEST = ("in C code that keeps the GIL", "that starts a run of its own")
+
+START_METHODS = {
+    **{kind: f"execution={kind!r}" for kind in kinds_with("survives_crash")},
+    "spawn": "execution='process', start_method='spawn'",
+}
+every_start = pytest.mark.parametrize("options", START_METHODS.values(), ids=START_METHODS)
+
+
 def test_ctrl_c_stops_the_source_and_lets_everything_else_arrive(kind: str) -> None:
-    with start(DRAINED.replace("KIND", repr(kind))) as program:
+    with start(written_for(kind, DRAINED)) as program:
         assert program.hear() == "running"
         program.watch()
         program.signal(signal.SIGINT)
@@ -93,9 +101,9 @@ def test_ctrl_c_stops_the_source_and_lets_everything_else_arrive(kind: str) -> N
         assert program.survivors(SOON) == []
 
 
-@pytest.mark.parametrize("kind", ["thread", "fork"])
+@kinds_that("several_workers")
 def test_a_second_ctrl_c_ends_at_once_what_is_stuck(kind: str) -> None:
-    with start(STUCK.replace("KIND", repr(kind))) as program:
+    with start(written_for(kind, STUCK)) as program:
         assert program.hear() == "running"
         program.watch()
         program.signal(signal.SIGINT)
@@ -107,7 +115,7 @@ def test_a_second_ctrl_c_ends_at_once_what_is_stuck(kind: str) -> None:
 
 
 @pytest.mark.parametrize("moment", ["start", "drain"])
-@pytest.mark.parametrize("kind", ["thread", "fork"])
+@kinds_that("several_workers")
 def test_ctrl_c_at_an_odd_moment_ends_the_run_all_the_same(kind: str, moment: str) -> None:
     script = """
         from minigun_py.engine.orchestrator import Orchestrator
@@ -117,27 +125,37 @@ def test_ctrl_c_at_an_odd_moment_ends_the_run_all_the_same(kind: str, moment: st
             Orchestrator.MOMENT = step
             os.kill(os.getpid(), signal.SIGINT)
         Orchestrator.MOMENT = interrupted
-        pipe = Pipeline("odd", execution="KIND")
+        pipe = Pipeline("odd", execution=KIND, queue_size=100)
         pipe.source(itertools.count())
         parent = os.getpid()
         @pipe.processor
-        def work(number):
+        DEF work(number):
             if number == 5 and "MOMENT" == "drain":
                 os.kill(parent, signal.SIGINT)
-                threading.Event().wait()
+                WAIT
         try:
             pipe.run()
         except KeyboardInterrupt as interrupt:
             say(hasattr(interrupt, "report"), *(t.name for t in threading.enumerate()[1:]))
     """
-    with start(script.replace("MOMENT", moment).replace("KIND", kind)) as program:
-        told = program.hear()
-        assert told == "True" or (kind == "thread" and told == "True minigun-work")
+    with start(written_for(kind, script.replace("MOMENT", moment))) as program:
+        told, *stuck = program.hear().split()
+        assert told == "True"
+        assert stuck == [] or not traits_for(kind).killable
 
 
-@pytest.mark.parametrize("work", WORKS)
-def test_no_worker_outlives_a_program_that_is_killed(work: str) -> None:
-    with start(ENDLESS.replace("WORK", WORKS[work].strip())) as program:
+@pytest.mark.parametrize(
+    ("options", "work"),
+    [
+        pytest.param(options, work, id=f"{start}-{work}")
+        for start, options in START_METHODS.items()
+        for work in WORKS
+        if start == "fork" or work in HARDEST
+    ],
+)
+def test_no_worker_outlives_a_program_that_is_killed(options: str, work: str) -> None:
+    script = ENDLESS.replace("WORK", WORKS[work].strip()).replace("OPTIONS", options)
+    with start(script) as program:
         assert [program.hear(), program.hear()] == ["stuck", "stuck"]
         assert len(program.watch()) >= 3  # the fork server and two workers
         program.signal(signal.SIGKILL)
@@ -146,20 +164,24 @@ def test_no_worker_outlives_a_program_that_is_killed(work: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_whole_session_is_the_programs_to_answer(number: int) -> None:
+@every_start
+def test_a_signal_to_the_whole_session_is_the_programs_to_answer(
+    options: str, number: signal.Signals
+) -> None:
     script = """
         signal.signal(signal.SIGTERM, lambda *_: None)
         signal.signal(signal.SIGINT, lambda *_: None)
-        pipe = Pipeline("calm", execution="fork", workers=2)
+        pipe = Pipeline("calm")
         @pipe.producer
         def numbers():
             for number in range(100):
                 if number == 50:
                     os.killpg(0, signal.NUMBER)
                 yield number
-        pipe.processor(abs, name="work")
+        pipe.processor(abs, name="work", workers=2, OPTIONS)
         say(len(pipe.collect()))
     """
-    with start(script.replace("NUMBER", number.name)) as program:
+    script = script.replace("NUMBER", number.name).replace("OPTIONS", options)
+    with start(script) as program:
         assert program.hear() == "100"
         assert program.wait() == 0
