@@ -73,14 +73,16 @@ def serve(
         work(worker, None, running, slot)
 
     prepare_process(workers)
-    ServerLoop(socket.socket(fileno=sock), ctypes.CDLL(None), run_worker, parent).run()
+    with socket.socket(fileno=sock) as ours:
+        ServerLoop(ours, ctypes.CDLL(None), run_worker, parent).run()
 
 
 def run(path: list[str], sock: int, notes: int, workers: int, slot: int) -> None:
     """In an interpreter of its own: be a worker until the socket ends."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     prepare_process(workers)
-    work(socket.socket(fileno=sock), None, RunningItems.attached(notes), slot)
+    with socket.socket(fileno=sock) as ours:
+        work(ours, None, RunningItems.attached(notes), slot)
 
 
 def _become(entry: str, given: dict[str, object], worker: socket.socket, notes: int) -> None:

@@ -27,7 +27,7 @@ __all__ = [
 
 KINDS: Final = tuple(kind.value for kind in ContextKind if obstacle_to(kind) is None)
 
-_ITEMS_PER_FORK: Final = 500
+_ITEMS_PER_FORK: Final = 2500
 """Of so many items for others, a kind that starts a process for each gets one."""
 
 

@@ -14,7 +14,7 @@ import pytest
 from contract.gate import LIMIT, open_gate
 from faults.deeds import Passing, add_one, end_badly
 from faults.kinds import AnyPipeline, few, kinds_that
-from faults.processes import children_of, end_process
+from faults.processes import end_idle_workers
 from minigun_py import Pipeline, PipelineFailed
 from minigun_py.errors import ContextError, WorkerDied
 
@@ -141,7 +141,7 @@ def test_two_items_for_two_workers_are_run_at_once(pipe: Pipeline, kind: str) ->
 
 @only_processes
 def test_idle_workers_that_are_killed_take_nothing_with_them(pipe: Pipeline, kind: str) -> None:
-    servers: list[int] = []
+    ran: list[tuple[int, int]] = []
     arrived = threading.Semaphore(0)
 
     @pipe.producer
@@ -150,16 +150,15 @@ def test_idle_workers_that_are_killed_take_nothing_with_them(pipe: Pipeline, kin
             yield number
             assert arrived.acquire(timeout=LIMIT)
             if number % 10 == 9:
-                for worker in children_of(servers[-1]):
-                    end_process(worker)
+                end_idle_workers(kind, *ran[-1])
 
     @pipe.processor(to="keep")
-    def work(number: int) -> tuple[int, int]:
-        return number, os.getppid()
+    def work(number: int) -> tuple[int, int, int]:
+        return number, os.getpid(), os.getppid()
 
     @pipe.consumer
-    def keep(result: tuple[int, int]) -> int:
-        servers.append(result[1])
+    def keep(result: tuple[int, int, int]) -> int:
+        ran.append(result[1:])
         arrived.release()
         return result[0]
 

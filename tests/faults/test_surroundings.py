@@ -73,7 +73,7 @@ def runs_inside(kind: str, inner: str) -> Pipeline:
 
 
 def test_eight_runs_at_once(kind: str) -> None:
-    count = 40 if traits_for(kind).one_lease_each else 2000
+    count = 16 if traits_for(kind).one_lease_each else 2000
     filters = list(warnings.filters)
     with ThreadPoolExecutor(8) as pool:
         runs = [pool.submit(squares(kind, count).collect) for _ in range(8)]
@@ -149,7 +149,7 @@ def litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Litter:
 
 
 def test_a_program_with_busy_threads_can_run(kind: str) -> None:
-    count = 5 if traits_for(kind).one_lease_each else 100
+    count = 2 if traits_for(kind).one_lease_each else 100
     with busy_threads():
         for _ in range(10 if traits_for(kind).inherits_code else 2):
             assert len(squares(kind, count).collect()) == count

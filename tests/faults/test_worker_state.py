@@ -17,7 +17,7 @@ from contract.gate import LIMIT
 from faults.deeds import log_and_warn, log_as_itself
 from faults.diary import Chatter, Diary
 from faults.kinds import AnyPipeline, kinds_that, traits_for
-from faults.processes import children_of, end_process
+from faults.processes import end_idle_workers
 from minigun_py import PipelineFailed
 from minigun_py.errors import WorkerDied
 
@@ -61,7 +61,7 @@ def test_a_worker_killed_between_items_is_replaced_by_one_that_is_set_up(
     kind: str, diary: Diary
 ) -> None:
     pipe = AnyPipeline("between", kind)
-    arrived, servers = threading.Semaphore(0), [0]
+    arrived, ran = threading.Semaphore(0), [(0, 0)]
 
     @pipe.producer
     def numbers() -> Iterator[int]:
@@ -69,14 +69,13 @@ def test_a_worker_killed_between_items_is_replaced_by_one_that_is_set_up(
             yield number
             assert arrived.acquire(timeout=LIMIT)
             if number == 1:
-                for worker in children_of(servers[0]):
-                    end_process(worker)
+                end_idle_workers(kind, *ran[0])
 
     pipe.processor(diary.work, setup=diary.set_up, teardown=diary.tear_down, to="keep")
 
     @pipe.consumer
     def keep(told: tuple[int, int, int]) -> int:
-        servers[0] = told[2]
+        ran[0] = told[1:]
         arrived.release()
         return told[0]
 
