@@ -13,12 +13,17 @@ from minigun_py.errors import WorkerDied
 __all__ = ["run"]
 
 
-def run(descriptor: int, slot: int) -> None:
+def run(descriptor: int, slot: int, stages: str) -> None:
     """Take over a socket, and run leases until it ends."""
     with socket.socket(fileno=descriptor) as sock:
         try:
             work(sock, None, RunningItems.private(slot + 1), slot)
         except SystemExit as ended:  # no exit code leaves an interpreter
             status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-            died = WorkerDied(f"the interpreter ended with exit code {status}", status)
-            write_frame(sock, encode(FrameKind.FAILED, -1, pack_error(died)))
+            _tell(sock, WorkerDied(f"the interpreter ended with exit code {status}", status))
+        except KeyboardInterrupt:  # raised by a stage: real ones go to the main thread
+            _tell(sock, WorkerDied(f"stage {stages!r} raised KeyboardInterrupt"))
+
+
+def _tell(sock: socket.socket, died: WorkerDied) -> None:
+    write_frame(sock, encode(FrameKind.FAILED, -1, pack_error(died)))

@@ -19,6 +19,11 @@ Levels = dict[str, int]
 """Levels by logger; the root logger is the empty name."""
 
 
+_SILENCED: list[logging.Handler] = []
+"""Kept for ever: without a reference their files would be closed, and what the program had not
+written yet would be written by the worker too."""
+
+
 def levels_here() -> Levels:
     """The levels that are set in this process, for workers that do not inherit them."""
     root = logging.getLogger()
@@ -38,6 +43,7 @@ def forward_records(
     root = logging.getLogger()
     for logger in (root, *root.manager.loggerDict.values()):
         if isinstance(logger, logging.Logger):  # else it holds the place of one
+            _SILENCED.extend(logger.handlers)
             logger.handlers = []
             logger.propagate = True
     root.addHandler(_Sender(send, stages, worker))

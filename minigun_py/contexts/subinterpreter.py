@@ -44,7 +44,7 @@ _PROGRAM: Final = """
 import sys
 sys.path[:] = {path!r}
 from minigun_py.contexts.interpreter_worker import run
-run({sock!r}, {slot!r})
+run({sock!r}, {slot!r}, {stages!r})
 """
 
 
@@ -71,13 +71,14 @@ class SubinterpreterContext(RemoteContext):
         return RunningItems.private(workers)
 
     def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:
-        return _InterpreterCrew()
+        return _InterpreterCrew("+".join(kernel.stages))
 
 
 class _InterpreterCrew:
     """Threads, each with an interpreter."""
 
-    def __init__(self) -> None:
+    def __init__(self, stages: str) -> None:
+        self._stages = stages
         self._wake = WakeUp().__enter__()
         self._told: deque[Spawned | Exited] = deque()
         self._threads: list[threading.Thread] = []
@@ -118,7 +119,7 @@ class _InterpreterCrew:
     def _run(self, number: int, slot: int, theirs: socket.socket) -> None:
         with theirs:
             try:
-                _run_interpreter(theirs.fileno(), slot)
+                _run_interpreter(theirs.fileno(), slot, self._stages)
             except Exception as error:
                 told = ContextError(f"a subinterpreter cannot begin: {error}")
                 with contextlib.suppress(OSError):  # nobody listens any more
@@ -130,11 +131,12 @@ class _InterpreterCrew:
         self._wake.set()
 
 
-def _run_interpreter(sock: int, slot: int) -> None:
+def _run_interpreter(sock: int, slot: int, stages: str) -> None:
     interpreters: Any = importlib.import_module("concurrent.interpreters")
     with forking_turn():
         interpreter = interpreters.create()
     try:
-        interpreter.exec(_PROGRAM.format(path=import_path(), sock=os.dup(sock), slot=slot))
+        given = {"path": import_path(), "sock": os.dup(sock), "slot": slot, "stages": stages}
+        interpreter.exec(_PROGRAM.format(**given))
     finally:
         interpreter.close()
