@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,10 @@ def test_what_a_script_defines_goes_to_its_workers_and_comes_back_as_its_own(
 
 def listening_sockets(pids: list[int]) -> list[str]:
     """Sockets of these processes that others can connect to, as the system tells of them."""
-    inodes = {os.readlink(fd) for pid in pids for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    inodes = set()
+    for descriptor in (fd for pid in pids for fd in Path(f"/proc/{pid}/fd").iterdir()):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            inodes.add(os.readlink(descriptor))
     found = []
     for line in lines_of("/proc/net/unix"):
         _, _, _, flags, _, _, inode, *path = line.split()
