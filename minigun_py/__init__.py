@@ -7,6 +7,25 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from minigun_py.declaring.marks import (
+        accumulator,
+        after,
+        after_fork,
+        after_run,
+        batch,
+        before,
+        before_fork,
+        before_run,
+        consumer,
+        deduplicate,
+        on_failure,
+        part,
+        processor,
+        producer,
+        rebatch,
+        unbatch,
+    )
+    from minigun_py.emission import To
     from minigun_py.engine.current import Current, current
     from minigun_py.engine.report import FailedItem, RunReport
     from minigun_py.engine.run import Run
@@ -20,10 +39,15 @@ if TYPE_CHECKING:
         UsageError,
         WorkerDied,
     )
+    from minigun_py.job import Job
     from minigun_py.parallel_map import pmap
     from minigun_py.pipeline import Pipeline
     from minigun_py.placement import DEFAULT, GPU, HEAVY_CPU, HEAVY_IO, LIGHT_CPU, LIGHT_IO, Memory
+    from minigun_py.plan.signature import Output
+    from minigun_py.plan.stage import Stage
+    from minigun_py.plan.stage_options import StageOptions
     from minigun_py.primitives.cancel import CancelToken
+    from minigun_py.primitives.retry import Retry
 
 __all__ = [
     "DEFAULT",
@@ -35,44 +59,95 @@ __all__ = [
     "CancelToken",
     "Current",
     "FailedItem",
+    "Job",
     "Memory",
     "MinigunError",
     "NotPicklable",
+    "Output",
     "Pipeline",
     "PipelineFailed",
     "PlanWarning",
+    "Retry",
     "Run",
     "RunCancelled",
     "RunReport",
     "RunTimedOut",
+    "Stage",
+    "StageOptions",
+    "To",
     "UsageError",
     "WorkerDied",
+    "accumulator",
+    "after",
+    "after_fork",
+    "after_run",
+    "batch",
+    "before",
+    "before_fork",
+    "before_run",
+    "consumer",
     "current",
+    "deduplicate",
+    "on_failure",
+    "part",
     "pmap",
+    "processor",
+    "producer",
+    "rebatch",
+    "unbatch",
 ]
 
 _HOMES = {
     **dict.fromkeys(
         ("DEFAULT", "GPU", "HEAVY_CPU", "HEAVY_IO", "LIGHT_CPU", "LIGHT_IO", "Memory"), "placement"
     ),
+    **dict.fromkeys(
+        (
+            "accumulator",
+            "after",
+            "after_fork",
+            "after_run",
+            "batch",
+            "before",
+            "before_fork",
+            "before_run",
+            "consumer",
+            "deduplicate",
+            "on_failure",
+            "part",
+            "processor",
+            "producer",
+            "rebatch",
+            "unbatch",
+        ),
+        "declaring.marks",
+    ),
     "CancelToken": "primitives.cancel",
     "Current": "engine.current",
     "FailedItem": "engine.report",
+    "Job": "job",
+    "Output": "plan.signature",
     "Pipeline": "pipeline",
+    "Retry": "primitives.retry",
     "Run": "engine.run",
     "RunReport": "engine.report",
+    "Stage": "plan.stage",
+    "StageOptions": "plan.stage_options",
+    "To": "emission",
     "current": "engine.current",
     "pmap": "parallel_map",
 }
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
-    value = getattr(module, name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to a type checker there would be every name
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
+        value = getattr(module, name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -20,13 +20,13 @@ sort what is ready; nothing recurses, so a graph may be as deep as it likes.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Hashable, Iterable
+from collections.abc import Container, Hashable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Generic, TypeVar
 
 from minigun_py.errors import MinigunError
 
-__all__ = ["CycleFound", "Dag"]
+__all__ = ["CycleFound", "Dag", "circles"]
 
 Node = TypeVar("Node", bound=Hashable)
 
@@ -127,14 +127,21 @@ class Dag(Generic[Node]):
             sorter.done(*ready)
         return layers
 
-    def reachable_from(self, nodes: Iterable[Node]) -> frozenset[Node]:
-        """`nodes` and all that paths from them lead to. Raises KeyError for what is not a node."""
+    def reachable_from(
+        self, nodes: Iterable[Node], within: Container[Node] | None = None
+    ) -> frozenset[Node]:
+        """`nodes` and all that paths from them lead to; through the nodes `within`, if given.
+
+        Raises KeyError for what is not a node.
+        """
         found = set(nodes)
         for node in found:
             self._check_known(node)
         unvisited = list(found)
         while unvisited:
             new = [node for node in self._successors[unvisited.pop()] if node not in found]
+            if within is not None:
+                new = [node for node in new if node in within]
             found.update(new)
             unvisited += new
         return frozenset(found)
@@ -170,3 +177,52 @@ class Dag(Generic[Node]):
     def _check_known(self, node: Node) -> None:
         if node not in self._successors:
             raise KeyError(f"{node!r} is not a node of this graph: add it with add_node first")
+
+
+def circles(edges: Mapping[Node, Iterable[Node]]) -> list[frozenset[Node]]:
+    """The nodes that lead back to themselves, each with all that it goes round with.
+
+    `edges` has every node with those that it leads to, and may have cycles. These are the strongly
+    connected components in which there is an edge, found as by Kosaraju: linear in all edges.
+    """
+    backward: dict[Node, list[Node]] = {node: [] for node in edges}
+    for node, targets in edges.items():
+        for target in targets:
+            backward[target].append(node)
+    seen: set[Node] = set()
+    found: list[frozenset[Node]] = []
+    for node in reversed(_finished(edges)):
+        circle = _unseen_from(node, backward, seen)
+        if len(circle) > 1 or (circle and node in backward[node]):
+            found.append(frozenset(circle))
+    return found
+
+
+def _finished(edges: Mapping[Node, Iterable[Node]]) -> list[Node]:
+    """Every node, in the order in which a search that goes deep first has done with it."""
+    seen: set[Node] = set()
+    done: list[Node] = []
+    for root in edges:
+        path = [] if root in seen else [(root, iter(edges[root]))]
+        seen.add(root)
+        while path:
+            node, rest = path[-1]
+            following = next(((n,) for n in rest if n not in seen), None)
+            if following is None:
+                done.append(node)
+                path.pop()
+            else:
+                seen.update(following)
+                path.append((following[0], iter(edges[following[0]])))
+    return done
+
+
+def _unseen_from(node: Node, edges: Mapping[Node, Iterable[Node]], seen: set[Node]) -> list[Node]:
+    """A node and all that it leads to, but for what has been seen; which they are from now on."""
+    found = [] if node in seen else [node]
+    seen.update(found)
+    for reached in found:  # it grows meanwhile
+        new = dict.fromkeys(n for n in edges[reached] if n not in seen)
+        seen.update(new)
+        found.extend(new)
+    return found

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 __all__ = [
     "Event",
     "ItemFailed",
+    "ItemRetried",
     "Observer",
     "Observers",
     "RunEnded",
@@ -54,6 +55,17 @@ class ItemFailed(Event):
     item: object
     error: BaseException
     action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRetried(Event):
+    """A stage failed on an item in this attempt, and tries again after `wait` seconds."""
+
+    stage: str
+    item: object
+    error: BaseException
+    attempt: int
+    wait: float
 
 
 @dataclass(frozen=True, slots=True)

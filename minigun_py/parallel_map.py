@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Any, Concatenate, Literal, TypeVar, Unpack, overload
 
 from minigun_py.contexts.surroundings import look_around
 from minigun_py.pipeline import Pipeline
 from minigun_py.plan.hints import parallel_kind
 from minigun_py.plan.signature import is_coroutine
+from minigun_py.plan.stage_options import MappedOptions
 
 __all__ = ["pmap"]
 
@@ -17,15 +18,41 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+class _AllOptions(MappedOptions, total=False):
+    workers: int | Literal["auto"]
+    execution: str | None
+    ordered: bool
+
+
+@overload
 def pmap(
-    function: Callable[[T], R],
+    function: Callable[[T], Coroutine[Any, Any, R]],
     items: Iterable[T],
+    **options: Unpack[_AllOptions],
+) -> Iterator[R]: ...
+@overload
+def pmap(
+    function: Callable[[T], R], items: Iterable[T], **options: Unpack[_AllOptions]
+) -> Iterator[R]: ...
+@overload
+def pmap(  # with the parameters that a setup gives
+    function: Callable[Concatenate[T, ...], Coroutine[Any, Any, R]],
+    items: Iterable[T],
+    **options: Unpack[_AllOptions],
+) -> Iterator[R]: ...
+@overload
+def pmap(
+    function: Callable[Concatenate[T, ...], R], items: Iterable[T], **options: Unpack[_AllOptions]
+) -> Iterator[R]: ...
+def pmap(
+    function: Callable[..., Any],
+    items: Iterable[Any],
     *,
     workers: int | Literal["auto"] = "auto",
     execution: str | None = None,
     ordered: bool = True,
-    **options: Any,
-) -> Iterator[R]:
+    **options: Unpack[MappedOptions],
+) -> Iterator[Any]:
     """Give ``function(item)`` for every item, computed by several workers.
 
     Lazy and bounded: only a window of the items is drawn ahead of what has been taken. None is a

@@ -19,51 +19,27 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Final, NoReturn, TypeVar, overload
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from minigun_py.clock import SYSTEM_CLOCK, Clock
+from minigun_py.declaring.parts import Parts
 from minigun_py.engine.report import RunReport
 from minigun_py.engine.run import Run, RunSettings
 from minigun_py.engine.stream import Stream
 from minigun_py.errors import PlanWarning, UsageError
-from minigun_py.events import Observer
 from minigun_py.plan.execution_plan import ExecutionPlan, PlanConfig
 from minigun_py.plan.graph import StageGraph
-from minigun_py.plan.options import (
-    StageOptions,
-    check_positive,
-    checked_options,
-    nearest,
-    refuse_later,
-)
-from minigun_py.plan.signature import location
-from minigun_py.plan.stage import Accumulator, Consumer, Processor, Producer, Stage
-from minigun_py.primitives.cancel import CancelToken
+from minigun_py.plan.options import Options, checked_options
+from minigun_py.plan.stage import Producer
+from minigun_py.run_options import RunOptions, check_iterable
 
 __all__ = ["Pipeline"]
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-DEFAULTS: Final = ("execution", "workers", "queue_size", "on_error")
-
-LIMITS: Final = ("max_threads", "max_processes")
-
-LATER_DEFAULTS: Final = frozenset(("retry", "timeout"))
-
-LATER_RUN_OPTIONS: Final = frozenset(
-    ("progress", "total", "checkpoint", "capsules", "attach", "strict")
-)
-
-LATER_METHODS: Final = frozenset((
-        "accumulator", "add", "acollect", "after", "after_fork", "after_run", "arun", "astream",
-        "before", "before_fork", "before_run", "configure", "context", "deduplicate", "defaults",
-        "on_failure", "pipeline", "rebatch", "unbatch",
-))  # fmt: skip
+LATER_METHODS: Final = frozenset(("acollect", "arun", "astream"))
+"""Methods that the design names and this version does not have yet."""
 
 
-class Pipeline:
+class Pipeline(Parts):
     """Stages that form a graph, and the ways to run it.
 
     Args:
@@ -76,89 +52,32 @@ class Pipeline:
         UsageError: An option is unknown, or has a wrong value.
     """
 
-    def __init__(self, name: str = "pipeline", **defaults: Any) -> None:
-        self.name = name
-        where = f"pipeline {name!r}"
-        for option in defaults:
-            if option not in (*DEFAULTS, *LIMITS):
-                refuse_later(option, LATER_DEFAULTS, "option", where)
-                known = nearest(option, (*DEFAULTS, *LIMITS))
-                raise UsageError(f"{where}: no option {option!r}{known}")
-        limits = {n: defaults.pop(n) for n in LIMITS if defaults.get(n) is not None}
-        for option, limit in limits.items():
-            check_positive(option, limit, where)
-        checked = checked_options({k: v for k, v in defaults.items() if k in DEFAULTS}, where)
-        self._config = PlanConfig(checked.execution, checked.workers, **limits)
-        self._stage_defaults = {k: v for k, v in defaults.items() if k in DEFAULTS[2:]}
-        self._stages: dict[str, Stage] = {}
+    if not TYPE_CHECKING:  # to a type checker it would have every attribute
 
-    def __getitem__(self, name: str) -> Stage:
-        if name not in self._stages:
-            raise KeyError(f"no stage {name!r}{nearest(name, self._stages)}")
-        return self._stages[name]
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name in LATER_METHODS:
-            raise _NotYet(f"pipe.{name} is not available in this version of minigun_py")
-        raise AttributeError(f"a Pipeline has no {name!r}")
-
-    # ------------------------------------------------------------- declaring
-
-    @overload
-    def producer(self, function: F, /, **options: Any) -> F: ...
-    @overload
-    def producer(self, /, **options: Any) -> Callable[[F], F]: ...
-    def producer(self, function: Any = None, /, **options: Any) -> Any:
-        """Declare a source: a generator function, or one that emits with ``output``."""
-        return self._decorate(self._new_producer, function, options)
-
-    @overload
-    def processor(self, function: F, /, **options: Any) -> F: ...
-    @overload
-    def processor(self, /, **options: Any) -> Callable[[F], F]: ...
-    def processor(self, function: Any = None, /, **options: Any) -> Any:
-        """Declare a stage that makes of each item any number of others."""
-        return self._decorate(self._new_processor, function, options)
-
-    @overload
-    def consumer(self, function: F, /, **options: Any) -> F: ...
-    @overload
-    def consumer(self, /, **options: Any) -> Callable[[F], F]: ...
-    def consumer(self, function: Any = None, /, **options: Any) -> Any:
-        """Declare a stage that ends a branch. What it returns is an output of the pipeline."""
-        return self._decorate(self._new_consumer, function, options)
-
-    def source(self, items: Iterable[Any], *, name: str = "source", **options: Any) -> Stage:
-        """Declare a producer that gives the elements of an iterable."""
-        where = f"source {name!r}"
-        _check_iterable(items, where)
-        return self._keep(Producer(name, self._options(options, where), "", items))
-
-    def batch(
-        self, size: int, max_wait: float | None = None, *, name: str = "batch", **options: Any
-    ) -> Stage:
-        """Declare a stage that gathers items into lists.
-
-        Args:
-            size: Items in a full list.
-            max_wait: Seconds after which a list goes although it is not full; None waits.
-            name: As for any stage.
-            **options: As for any stage.
-        """
-        where = f"stage {name!r}"
-        check_positive("size", size, where)
-        if max_wait is not None:
-            _check_seconds("max_wait", max_wait, where)
-        for later in ("key", "max_bytes", "max_pending"):
-            if later in options:
-                refuse_later(later, (later,), "option", where)
-        return self._keep(Accumulator(name, self._options(options, where), "", size, max_wait))
+        def __getattr__(self, name: str) -> NoReturn:
+            if name in LATER_METHODS:
+                raise _NotYet(f"pipe.{name} is not available in this version of minigun_py")
+            raise AttributeError(f"a Pipeline has no {name!r}")
 
     # ------------------------------------------------------------- running
 
-    def plan(self, *, execution: str | None = None) -> ExecutionPlan:
-        """Where every stage would run, and why. Nothing is started."""
-        return self._plan(self._graph({}), execution)
+    def plan(self, *, execution: str | None = None, strict: bool = False) -> ExecutionPlan:
+        """Where every stage would run, and why. Nothing is started.
+
+        Warns of edges along which no value can fit, as far as annotations tell: what a stage
+        returns or yields is of no type that the next one takes.
+
+        Args:
+            execution: A kind, over every stage's own, as for `run`.
+            strict: Whether such an edge is an error.
+
+        Raises:
+            UsageError: The stages do not make a pipeline that can run.
+        """
+        plan = self._plan(self._graph({}), execution, strict)
+        if plan.misfits:
+            warnings.warn("; ".join(plan.misfits), PlanWarning, stacklevel=2)
+        return plan
 
     def run(self, items: Iterable[Any] | None = None, **options: Any) -> RunReport:
         """Run to the end.
@@ -196,125 +115,47 @@ class Pipeline:
 
     # ------------------------------------------------------------- inside
 
-    def _decorate(self, make: Callable[..., Stage], function: Any, options: dict[str, Any]) -> Any:
-        def declare(function: Any) -> Any:
-            given = dict(options)
-            name = given.pop("name", None) or _name_of(function)
-            where = location(function)
-            at = f"stage {name!r}" + (f" ({where})" if where else "")
-            self._keep(make(name, self._options(given, at), where, function))
-            return function
-
-        return declare if function is None else declare(function)
-
-    _new_producer = staticmethod(Producer)
-    _new_processor = staticmethod(Processor)
-    _new_consumer = staticmethod(Consumer)
-
-    def _options(self, given: dict[str, Any], where: str) -> StageOptions:
-        return checked_options(self._stage_defaults | given, where)
-
-    def _keep(self, stage: Stage) -> Stage:
-        if stage.name in self._stages:
-            raise UsageError(f"{stage} has the name of {self._stages[stage.name]}; give it name=")
-        self._stages[stage.name] = stage
-        return stage
-
     def _graph(self, changes: Mapping[str, Mapping[str, Any]]) -> StageGraph:
-        if not self._stages:
+        if not self._members:
             raise UsageError(f"pipeline {self.name!r} has no stages")
-        for name in changes:
-            if name not in self._stages:
-                raise UsageError(f"stages=: no stage {name!r}{nearest(name, self._stages)}")
-        return StageGraph([self._changed(s, changes.get(s.name)) for s in self._stages.values()])
+        return StageGraph(self.scope(changes))
 
-    def _changed(self, stage: Stage, change: Mapping[str, Any] | None) -> Stage:
-        if not change:
-            return stage
-        new = checked_options(dict(change), str(stage))
-        return replace(
-            stage, options=replace(stage.options, **{k: getattr(new, k) for k in change})
-        )
-
-    def _plan(self, graph: StageGraph, execution: str | None) -> ExecutionPlan:
+    def _plan(
+        self, graph: StageGraph, execution: str | None, strict: bool = False
+    ) -> ExecutionPlan:
         checked = checked_options({"execution": execution}, f"pipeline {self.name!r}")
-        config = replace(self._config, override=checked.execution)
-        return ExecutionPlan(graph.dag, graph.stages, config).plan()
+        ground, limits = self._grounds.pipeline, self.limits
+        config = PlanConfig(
+            ground.execution,
+            ground.workers,
+            checked.execution,
+            limits.get("max_threads"),
+            limits.get("max_processes"),
+            strict,
+        )
+        return ExecutionPlan.of(graph, config).plan()
 
     def _prepared(self, items: Iterable[Any] | None, options: dict[str, Any], outputs: bool) -> Run:
-        given = _RunOptions(f"pipeline {self.name!r}", options)
+        given = RunOptions(f"pipeline {self.name!r}", options)
         graph = self._graph(given.stages)
         if items is not None:
-            _check_iterable(items, f"pipeline {self.name!r}")
-            name = next(n for n in _source_names() if n not in self._stages)
-            graph = graph.fed_by(Producer(name, StageOptions(), "", items))
+            check_iterable(items, f"pipeline {self.name!r}")
+            name = next(n for n in _source_names() if n not in graph.stages)
+            graph = graph.fed_by(Producer(name, Options(), "", items))
         graph.check_runnable()
         plan = self._plan(graph, given.execution)
         if plan.notes:
             warnings.warn("; ".join(plan.notes), PlanWarning, stacklevel=3)
         policies = {n: given.on_error or s.options.on_error for n, s in graph.stages.items()}
-        policies |= {n: "fail" for n, s in graph.stages.items() if isinstance(s, Producer)}
+        policies |= {n: "fail" for n, s in graph.stages.items() if s.cannot_go_on}
         settings = RunSettings(
             given.cancel, given.timeout, policies, tuple(given.observers), given.clock
         )
         return Run(self.name, plan, settings, outputs)
 
 
-class _RunOptions:
-    """The options of a run, checked."""
-
-    def __init__(self, where: str, options: dict[str, Any]) -> None:
-        self.execution: str | None = None
-        self.cancel: CancelToken | None = None
-        self.timeout: float | None = None
-        self.on_error: str | None = None
-        self.observers: Sequence[Observer] = ()
-        self.stages: Mapping[str, Mapping[str, Any]] = {}
-        self.clock: Clock = SYSTEM_CLOCK
-        known = list(vars(self))
-        for name, value in options.items():
-            if name not in known:
-                refuse_later(name, LATER_RUN_OPTIONS, "run option", where)
-                raise UsageError(f"{where}: no run option {name!r}{nearest(name, known)}")
-            setattr(self, name, value)
-        self._check(where, options)
-
-    def _check(self, where: str, options: dict[str, Any]) -> None:
-        """Refuse values of a wrong kind; `options` has them without their types."""
-        if self.on_error is not None:
-            checked_options({"on_error": self.on_error}, where)
-        if options.get("timeout") is not None:
-            _check_seconds("timeout", options["timeout"], where)
-        if not isinstance(options.get("cancel"), CancelToken | None):
-            raise UsageError(f"{where}: cancel is a CancelToken, not {self.cancel!r}")
-        observers = options.get("observers", ())
-        if not isinstance(observers, list | tuple) or not all(map(callable, observers)):
-            raise UsageError(f"{where}: observers is a list of functions, not {observers!r}")
-        if not isinstance(options.get("stages", {}), Mapping):
-            raise UsageError(f"{where}: stages is {{name: {{option: value}}}}, not {self.stages!r}")
-
-
 class _NotYet(UsageError, AttributeError):
     """Something of a later version; an AttributeError too, so that ``hasattr`` is false."""
-
-
-def _check_seconds(option: str, value: Any, where: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise UsageError(f"{where}: {option} is a number of seconds above 0, not {value!r}")
-
-
-def _check_iterable(items: Any, where: str) -> None:
-    try:
-        iter(items)
-    except TypeError:
-        raise UsageError(f"{where}: the items are any iterable, not {items!r}") from None
-
-
-def _name_of(function: Any) -> str:
-    name = getattr(function, "__name__", None)
-    if not name or name == "<lambda>":
-        raise UsageError(f"{function!r} has no name of its own; give the stage one with name=")
-    return str(name)
 
 
 def _source_names() -> Iterable[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
+import signal
 import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +24,8 @@ from minigun_py import (
     PipelineFailed,
     PlanWarning,
     RunCancelled,
+    Stage,
+    To,
     UsageError,
     current,
 )
@@ -304,6 +308,89 @@ def test_workers_log_and_warn_through_the_program(
     assert "UserWarning: beware" in told["py.warnings"].getMessage()
     for record in (told["user.code"], told["py.warnings"], told["minigun_py.stage.work"]):
         assert (record.minigun_stage, record.minigun_worker) == ("work", 1)  # type: ignore[attr-defined]
+
+
+# --------------------------------------------------------------------------- items that are kept
+
+
+def back_or_on(number: int) -> Any:
+    return To("again", number + 10) if number < 50 else number
+
+
+class KeepsLast(Stage):
+    """Gives an item when the next one comes."""
+
+    def setup(self) -> None:
+        self.kept: list[int] = []
+
+    def process(self, number: int) -> Iterator[Any]:
+        self.kept.append(number)
+        if len(self.kept) > 1:
+            yield back_or_on(self.kept.pop(0))
+
+    def flush(self) -> Iterator[Any]:
+        while self.kept:
+            yield back_or_on(self.kept.pop())
+
+
+class KeepsLastAwaiting(KeepsLast):
+    """The same in coroutines."""
+
+    async def process(self, number: int) -> AsyncIterator[Any]:  # type: ignore[override]
+        for value in super().process(number):
+            await asyncio.sleep(0)
+            yield value
+
+    async def flush(self) -> AsyncIterator[Any]:  # type: ignore[override]
+        for value in super().flush():
+            await asyncio.sleep(0)
+            yield value
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("kind", [*PLAIN, ContextKind.ASYNC])
+def test_a_loop_ends_with_nothing_kept_in_it(kind: ContextKind, workers: int) -> None:
+    if kind is ContextKind.INLINE and workers > 1:
+        kind = ContextKind.THREAD
+    pipe = Pipeline("loop")
+    pipe.source(range(5))
+    pipe.processor(abs, name="again", execution="thread")
+    stage = KeepsLastAwaiting() if kind is ContextKind.ASYNC else KeepsLast()
+    pipe.add(stage, name="keep", feedback="again", execution=kind.value, workers=workers)
+    assert sorted(pipe.collect(timeout=60)) == [50, 51, 52, 53, 54]
+
+
+@pytest.mark.parametrize("kind", [k for k in PLAIN if k is not ContextKind.INLINE])
+def test_a_batch_gives_every_item_once_wherever_it_is(kind: ContextKind) -> None:
+    pipe = Pipeline("batches")
+    pipe.source(range(50))
+    pipe.batch(4, execution=kind.value, workers=2, max_items_per_worker=10)
+    batches = pipe.collect()
+    assert sorted(itertools.chain.from_iterable(batches)) == list(range(50))
+    assert max(map(len, batches)) <= 4
+
+
+@pytest.mark.parametrize("kind", [k for k in PLAIN if traits_of(k).survives_crash])
+def test_what_a_killed_worker_has_kept_is_run_again(kind: ContextKind, tmp_path: Any) -> None:
+    first = tmp_path / "first"
+
+    class Keep(Stage):
+        def setup(self) -> None:
+            self.kept: list[int] = []
+
+        def process(self, number: int) -> None:
+            if number == 7 and not first.exists():
+                first.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.kept.append(number)
+
+        def flush(self) -> Iterator[int]:
+            yield from self.kept
+
+    pipe = Pipeline("kept")
+    pipe.source(range(20))
+    pipe.add(Keep(), name="keep", execution=kind.value, chunk=2, on_error="skip")
+    assert sorted(pipe.collect()) == [n for n in range(20) if n != 7]
 
 
 # --------------------------------------------------------------------------- endings

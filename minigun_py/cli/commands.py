@@ -133,8 +133,8 @@ def run(
 ) -> NoReturn:
     """Run a pipeline, and print what each stage did.
 
-    FILE_OR_MODULE holds a Pipeline or a function that returns one; NAME says which, if there are
-    several.
+    FILE_OR_MODULE holds a Pipeline, a Job or a function that returns a Pipeline; NAME says which,
+    if there are several.
     """
     if report_file is not None:
         _check_writable(report_file)

@@ -14,11 +14,11 @@ MOST_SKIPPED = 20
 
 
 def failure_text(errors: tuple[Exception, ...], report: RunReport) -> str:
-    """Stage, item, error and traceback of everything that ended the run."""
+    """DeclaredStage, item, error and traceback of everything that ended the run."""
     return "\n\n".join(_failure(error, report.failures) for error in errors)
 
 
-def _failure(error: Exception, failures: tuple[FailedItem, ...]) -> str:
+def _failure(error: Exception, failures: tuple[FailedItem[object], ...]) -> str:
     trace = without_controls("".join(traceback.format_exception(error)).rstrip())
     for failed in failures:
         if failed.error is error:
@@ -26,13 +26,15 @@ def _failure(error: Exception, failures: tuple[FailedItem, ...]) -> str:
     return trace
 
 
-def skipped_text(failures: tuple[FailedItem, ...], fatal: tuple[Exception, ...] = ()) -> str:
+def skipped_text(
+    failures: tuple[FailedItem[object], ...], fatal: tuple[Exception, ...] = ()
+) -> str:
     """A line for each item that was left out, up to a number; empty when there is none."""
     skipped = [f for f in failures if not any(f.error is error for error in fatal)]
     return "\n".join(_skipped_lines(skipped))
 
 
-def _skipped_lines(skipped: list[FailedItem]) -> Iterator[str]:
+def _skipped_lines(skipped: list[FailedItem[object]]) -> Iterator[str]:
     for failed in skipped[:MOST_SKIPPED]:
         error = one_line(f"{type(failed.error).__name__}: {failed.error}")
         yield f"stage {one_line(failed.stage)!r} skipped item {_item(failed)}: {error}"
@@ -40,5 +42,5 @@ def _skipped_lines(skipped: list[FailedItem]) -> Iterator[str]:
         yield f"and {len(skipped) - MOST_SKIPPED} more; --report FILE lists them"
 
 
-def _item(failed: FailedItem) -> str:
+def _item(failed: FailedItem[object]) -> str:
     return one_line(repr(failed.item))

@@ -30,7 +30,7 @@ def arguments_for(target: object, given: Iterable[str]) -> dict[str, object]:
     that its annotation does not allow.
     """
     texts = dict(_pair(text, "-p", "key=value") for text in given)
-    if not inspect.isfunction(target):
+    if not (inspect.isfunction(target) or isinstance(target, type)):
         if texts:
             raise UsageError(f"-p {next(iter(texts))}: a pipeline that is ready has no parameters")
         return {}
@@ -82,8 +82,9 @@ def _check_names(texts: Mapping[str, str], known: Mapping[str, inspect.Parameter
 
 
 def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    annotated: Any = getattr(function, "__init__") if isinstance(function, type) else function  # noqa: B009
     try:
-        return typing.get_type_hints(function)
+        return typing.get_type_hints(annotated)
     except NameError as error:
         raise UsageError(
             f"the annotations of {function.__name__}() cannot be read: {error}; "

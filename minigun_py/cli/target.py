@@ -1,9 +1,9 @@
 """Finds the pipeline that a command is about, from ``FILE_OR_MODULE[:NAME]``.
 
-A target is a `Pipeline`, or a function that returns one. A file is loaded the way ``python FILE``
-would find its neighbours, with its directory on ``sys.path``, but under its own name, so that
-what stands below ``if __name__ == "__main__"`` does not run. A module is found from the current
-directory, like ``python -m``.
+A target is a `Pipeline`, a `Job` class, or a function that returns a pipeline. A file is loaded
+the way ``python FILE`` would find its neighbours, with its directory on ``sys.path``, but under its
+own name, so that what stands below ``if __name__ == "__main__"`` does not run. A module is found
+from the current directory, like ``python -m``.
 
 Without a name it is the only candidate there. A function is one if it is annotated with
 ``-> Pipeline``, since calling functions to find out would run whatever they do.
@@ -21,12 +21,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
-from minigun_py import Pipeline, UsageError
+from minigun_py import Job, Pipeline, UsageError
 from minigun_py.plan.options import nearest
 
 __all__ = ["Target", "find_target", "make_pipeline"]
 
 Target = Pipeline | Callable[..., object]
+"""A pipeline, or what makes one when it is called: a function, or a class of jobs."""
 
 
 def find_target(text: str) -> Target:
@@ -37,12 +38,13 @@ def find_target(text: str) -> Target:
 
 
 def make_pipeline(target: Target, arguments: Mapping[str, object]) -> Pipeline:
-    """The pipeline itself. `arguments` go to the function that returns it."""
-    if isinstance(target, Pipeline):
-        return target
-    made = target(**arguments)
+    """The pipeline itself. `arguments` go to the function that returns it, or to the class."""
+    made = target if isinstance(target, Pipeline) else target(**arguments)
+    if isinstance(made, Job):
+        return made.pipe
     if isinstance(made, Pipeline):
         return made
+    assert callable(target)
     raise UsageError(f"{_label(target)} returned {type(made).__name__}, not a Pipeline")
 
 
@@ -89,11 +91,15 @@ def _named(module: ModuleType, name: str, place: str) -> Target:
     found = getattr(module, name, None)
     if isinstance(found, Pipeline):
         return found
-    if inspect.isfunction(found):
+    if isinstance(found, Job):
+        return found.pipe
+    if inspect.isfunction(found) or _is_job(found):
         return typing.cast(Target, found)
     if found is not None:
         what = f"{name} is a {type(found).__name__}"
-        raise UsageError(f"{place}: {what}, neither a Pipeline nor a function that returns one")
+        raise UsageError(
+            f"{place}: {what}, neither a Pipeline, nor a Job, nor a function that returns one"
+        )
     raise UsageError(f"{place} has no {name!r}{nearest(name, _candidates(module))}")
 
 
@@ -105,28 +111,35 @@ def _only_one(module: ModuleType, place: str) -> Target:
         choices = "\n".join(f"  {place}:{name}" for name in candidates)
         raise UsageError(f"{place} has several pipelines; name one:\n{choices}")
     raise UsageError(
-        f"{place} has no Pipeline, and no function annotated with `-> Pipeline`; "
+        f"{place} has no Pipeline, no Job, and no function annotated with `-> Pipeline`; "
         f"another function can be named, as {place}:NAME"
     )
 
 
 def _candidates(module: ModuleType) -> dict[str, Target]:
-    """What a command could mean here, by name; the same object under two names counts once."""
+    """What a command could mean here, by name; the same object under two names counts once.
+
+    A pipeline that is a part of another one here does not count.
+    """
     found: dict[int, tuple[str, Target]] = {}
     for name, value in vars(module).items():
         if not name.startswith("_") and _is_candidate(value, module):
             found.setdefault(id(value), (name, value))
-    return dict(found.values())
+    pipelines = [value for _, value in found.values() if isinstance(value, Pipeline)]
+    parts = {id(p) for p in pipelines if any(whole.contains(p) for whole in pipelines)}
+    return dict(pair for key, pair in found.items() if key not in parts)
 
 
 def _is_candidate(value: object, module: ModuleType) -> bool:
     if isinstance(value, Pipeline):
         return True
-    return (
-        inspect.isfunction(value)
-        and value.__module__ == module.__name__
-        and _returns_pipeline(value)
-    )
+    if getattr(value, "__module__", None) != module.__name__:
+        return False
+    return _is_job(value) or (inspect.isfunction(value) and _returns_pipeline(value))
+
+
+def _is_job(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Job) and value is not Job
 
 
 def _returns_pipeline(function: Callable[..., object]) -> bool:

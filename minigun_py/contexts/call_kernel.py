@@ -6,8 +6,9 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from minigun_py.contexts.context import Control, Harvest, ItemFailure, Post, StageCounts
+from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
 from minigun_py.contexts.event_loop import EventLoop
+from minigun_py.contexts.kernel import Control, Post, Turns
 
 __all__ = ["CallKernel"]
 
@@ -18,7 +19,6 @@ class CallKernel:
     stages = ("call",)
     exit_stages = (0,)
     holds = False
-    due: float | None = None
     control = Control()
 
     def __init__(
@@ -73,10 +73,11 @@ class _BoundCall(_Results):
     def close(self) -> None:
         self._loop.close()
 
-    def finish(self) -> None:
-        """Nothing is held."""
+    def work(self, turns: Turns) -> None:
+        while (items := turns.next()) is not None:
+            self._run(items)
 
-    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
+    def _run(self, items: Iterable[Any]) -> None:
         for _ in items:
             try:
                 value = self._call()
@@ -88,6 +89,8 @@ class _BoundCall(_Results):
 class _BoundCoroutineCall(_Results):
     """Awaits the call on the loop that runs."""
 
+    attempt = 1
+
     async def open(self) -> None:
         """Nothing is set up."""
 
@@ -96,6 +99,9 @@ class _BoundCoroutineCall(_Results):
 
     def twin(self, post: Post) -> _BoundCoroutineCall:
         return _BoundCoroutineCall(self._call)
+
+    async def finish(self) -> None:
+        """Nothing is held."""
 
     async def run(self, items: Sequence[Any]) -> None:
         for _ in items:

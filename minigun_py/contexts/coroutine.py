@@ -1,8 +1,8 @@
 """In N coroutines on one event loop, N items at a time.
 
 The thread that calls `serve` runs the loop. N tasks take leases by turns: one waits for a lease,
-those behind it for the turn, so that a lease wakes one task and not all. What the stages want set
-up is set up once for the loop.
+those behind it for the turn, so that a lease wakes one task and not all; unless leases are bound
+to workers. What the stages want set up is set up once for the loop.
 
 *Threads*: everything is in the loop's thread but `kill`, and the callback of `on_ready`.
 """
@@ -15,18 +15,9 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import (
-    Answer,
-    BoundCoroutines,
-    Done,
-    Functions,
-    Kernel,
-    Lease,
-    LeaseReceiver,
-    Post,
-    Traits,
-    not_open,
-)
+from minigun_py.contexts.answer import Answer, Done, Lease
+from minigun_py.contexts.context import LeaseReceiver, Traits, not_open
+from minigun_py.contexts.kernel import BoundCoroutines, Functions, Kernel, Post
 from minigun_py.errors import ContextError, EndOfChannel, WouldBlock
 from minigun_py.placement import ContextSpec
 
@@ -89,14 +80,14 @@ class CoroutineContext:
         queue = _LeaseQueue(leases, asyncio.get_running_loop())
         try:
             await self._workers[0].open()
-            work = [_work(worker, queue, answer) for worker in self._workers]
+            work = [_work(w, n, queue, answer) for n, w in enumerate(self._workers, start=1)]
             await _all(work, beside=queue.wait_for_cut())
         finally:
             await self._workers[0].close()
 
 
 class _LeaseQueue:
-    """The leases, for tasks that wait by turns."""
+    """The leases, for tasks that wait by turns, or each for its own."""
 
     def __init__(self, leases: LeaseReceiver, loop: asyncio.AbstractEventLoop) -> None:
         self._leases, self._loop = leases, loop
@@ -104,17 +95,26 @@ class _LeaseQueue:
         self._turn = asyncio.Lock()
         leases.on_ready(self._wake)
 
-    async def receive(self) -> Lease | None:
+    async def receive(self, worker: int) -> Lease | None:
         """The next lease; None at the end. Raises `ChannelAborted` if the stream is cut."""
+        if self._leases.bound:  # whoever waits for one of its own is in nobody's way
+            return await self._receive(worker)
         async with self._turn:
-            while True:
-                self._ready.clear()
-                try:
-                    return self._leases.receive_nowait()
-                except WouldBlock:
-                    await self._ready.wait()  # ended by a lease, an answer, the end, or a cut
-                except EndOfChannel:
-                    return None
+            return await self._receive(worker)
+
+    async def _receive(self, worker: int) -> Lease | None:
+        while True:
+            self._ready.clear()
+            try:
+                return self._leases.receive_nowait(worker)
+            except WouldBlock:
+                await self._wait_until_ready()  # or for an answer, the end, or a cut
+            except EndOfChannel:
+                return None
+
+    async def _wait_until_ready(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), self._leases.wait_time())
 
     def answered(self) -> None:
         """An answer was given, after which there may be another lease, or the end."""
@@ -137,10 +137,13 @@ class _LeaseQueue:
 
 
 async def _work(
-    worker: BoundCoroutines, queue: _LeaseQueue, answer: Callable[[Answer], None]
+    worker: BoundCoroutines, number: int, queue: _LeaseQueue, answer: Callable[[Answer], None]
 ) -> None:
-    while (lease := await queue.receive()) is not None:
+    while (lease := await queue.receive(number)) is not None:
+        worker.attempt = lease.attempt
         await worker.run(lease.items)
+        if lease.last or lease.flush:
+            await worker.finish()
         answer(Done(lease, worker.harvest(len(lease.items))))
         queue.answered()
 

@@ -14,14 +14,17 @@ import pickle
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple
+from functools import partial
 from typing import Any
 
 import cloudpickle
 
-from minigun_py.contexts.context import BoundKernel, Harvest, ItemFailure, StageCounts
+from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
+from minigun_py.contexts.kernel import BoundKernel, Kernel
 from minigun_py.errors import NotPicklable, RemoteError
 
 __all__ = [
+    "OneByOne",
     "RemoteTraceback",
     "blame_results",
     "failed_harvest",
@@ -29,14 +32,16 @@ __all__ = [
     "pack_each",
     "pack_error",
     "pack_harvest",
-    "run_each",
     "unpack_each",
     "unpack_error",
     "unpack_harvest",
+    "unsendable",
     "with_items",
 ]
 
-Packed = tuple[list[list[Any]], list[tuple[int, ...]], list[tuple[Any, ...]], float]
+Packed = tuple[
+    list[list[Any]], list[tuple[int, ...]], list[tuple[Any, ...]], float, int, float | None
+]
 
 
 class RemoteTraceback(Exception):
@@ -57,12 +62,12 @@ def pack_harvest(harvest: Harvest, head: str) -> Packed:
     """
     counts = [astuple(stage) for stage in harvest.counts]
     failures = [_packed_failure(failure, head) for failure in harvest.failures]
-    return harvest.outputs, counts, failures, harvest.seconds
+    return harvest.outputs, counts, failures, harvest.seconds, harvest.pending, harvest.due
 
 
 def unpack_harvest(packed: Packed) -> Harvest:
     """The harvest again, its exceptions with their remote tracebacks as causes."""
-    outputs, counts, failures, seconds = packed
+    outputs, counts, failures, seconds, pending, due = packed
     return Harvest(
         outputs,
         [StageCounts(*numbers) for numbers in counts],
@@ -71,6 +76,8 @@ def unpack_harvest(packed: Packed) -> Harvest:
             for stage, index, item, error, text in failures
         ],
         seconds,
+        pending,
+        due,
     )
 
 
@@ -79,16 +86,72 @@ def pack_each(items: Sequence[Any]) -> list[bytes | NotPicklable]:
     return [_pickled(item) for item in items]
 
 
-def run_each(
-    worker: BoundKernel, blobs: Iterable[bytes | NotPicklable], stages: tuple[str, ...]
-) -> list[bytes]:
-    """In the worker: unpickle and run items one by one; a pickled harvest for each."""
-    return [_run_one(worker, blob, stages) for blob in blobs]
+class OneByOne:
+    """In the worker: items that are unpickled, run and answered for one by one, as turns."""
+
+    def __init__(
+        self, worker: BoundKernel, blobs: Iterable[bytes | NotPicklable], kernel: Kernel
+    ) -> None:
+        self._worker, self._blobs = worker, iter(blobs)
+        self._stages, self._holds = kernel.stages, kernel.holds
+        self._harvests: list[bytes] = []
+        self._running = False
+
+    def next(self) -> Iterable[Any] | None:
+        """The next item that can be unpickled, by itself; None when there is none."""
+        self._take_in()
+        for blob in self._blobs:
+            if isinstance(blob, NotPicklable):
+                self._lose(blob)
+                continue
+            try:
+                item = pickle.loads(blob)
+            except Exception as raised:
+                why = f"an item cannot be rebuilt in a worker: {_described(raised)}"
+                self._lose(NotPicklable(why))
+                continue
+            self._running = True
+            return (item,)
+        return None
+
+    def hand_in(self) -> list[bytes]:
+        """A pickled harvest for every item; and one for what was emitted after the last."""
+        self._take_in()
+        self._pack(self._worker.harvest(0))
+        return self._harvests
+
+    def _take_in(self) -> None:
+        if self._running:
+            self._running = False
+            self._pack(self._worker.harvest(1))
+
+    def _lose(self, error: NotPicklable) -> None:
+        now = self._worker.harvest(0)
+        lost = failed_harvest(error, None, self._stages, len(now.outputs))
+        lost.pending, lost.due = now.pending, now.due
+        self._pack(lost)
+
+    def _pack(self, harvest: Harvest) -> None:
+        try:
+            packed = pickle.dumps(pack_harvest(harvest, self._stages[0]), protocol=5)
+        except Exception as error:
+            if self._holds:
+                raise unsendable(self._stages[0], error) from error
+            packed = _packed_slowly(harvest, self._stages)
+        self._harvests.append(packed)
 
 
-def unpack_each(blobs: Sequence[bytes], stages: tuple[str, ...], exits: Sequence[int]) -> Harvest:
-    """The harvests of items that were run one by one, as one. Indexes are put right."""
-    parts = [_load_one(blob, stages, exits) for blob in blobs]
+def unpack_each(
+    blobs: Sequence[bytes], stages: tuple[str, ...], exits: Sequence[int], holds: bool = False
+) -> Harvest:
+    """The harvests of items that were run one by one, as one. Indexes are put right.
+
+    Raises:
+        Exception: One cannot be rebuilt; only if the kernel `holds`, since it may come of many
+            items. Else the item fails.
+    """
+    load = _load if holds else partial(_load_one, stages=stages, exits=exits)
+    parts = [load(blob) for blob in blobs]
     for index, part in enumerate(parts):
         part.failures = [ItemFailure(f.stage, index, f.item, f.error) for f in part.failures]
     return merge(parts, len(stages), len(exits))
@@ -130,6 +193,7 @@ def merge(parts: Sequence[Harvest], stages: int, exits: int) -> Harvest:
             sum_.add(counts)
         total.failures.extend(part.failures)
         total.seconds += part.seconds
+        total.pending, total.due = part.pending, part.due
     return total
 
 
@@ -143,7 +207,7 @@ def failed_harvest(error: Exception, item: Any, stages: tuple[str, ...], exits: 
 def _part(result: Any, failure: ItemFailure | None) -> Harvest:
     if failure is not None:
         return Harvest([[]], [StageCounts(received=1, failed=1)], [failure])
-    return Harvest([[result]], [StageCounts(received=1, completed=1, emitted=1)])
+    return Harvest([[result]], [StageCounts(received=1, completed=1, emitted=1, usual=1)])
 
 
 def _pickled(item: Any) -> bytes | NotPicklable:
@@ -157,26 +221,6 @@ def _pickled(item: Any) -> bytes | NotPicklable:
         return NotPicklable(f"an item cannot be sent to a worker process: {_described(error)}")
 
 
-def _run_one(worker: BoundKernel, blob: bytes | NotPicklable, stages: tuple[str, ...]) -> bytes:
-    error: Exception
-    if isinstance(blob, NotPicklable):
-        error = blob
-    else:
-        try:
-            item = pickle.loads(blob)
-        except Exception as raised:
-            error = NotPicklable(f"an item cannot be rebuilt in a worker: {_described(raised)}")
-        else:
-            worker.run((item,))
-            harvest = worker.harvest(1)
-            try:
-                return pickle.dumps(pack_harvest(harvest, stages[0]), protocol=5)
-            except Exception:
-                return _packed_slowly(harvest, stages)
-    lost = failed_harvest(error, None, stages, len(worker.harvest(0).outputs))
-    return pickle.dumps(pack_harvest(lost, stages[0]), protocol=5)
-
-
 def _packed_slowly(harvest: Harvest, stages: tuple[str, ...]) -> bytes:
     try:
         return bytes(cloudpickle.dumps(pack_harvest(harvest, stages[0]), protocol=5))
@@ -186,9 +230,18 @@ def _packed_slowly(harvest: Harvest, stages: tuple[str, ...]) -> bytes:
         return pickle.dumps(pack_harvest(lost, stages[0]), protocol=5)
 
 
+def unsendable(stage: str, error: Exception) -> NotPicklable:
+    """A stage that holds items has emitted what does not cross: it cannot be run again."""
+    return NotPicklable(f"{stage} emits what cannot be sent back from a worker: {error}")
+
+
+def _load(blob: bytes) -> Harvest:
+    return unpack_harvest(pickle.loads(blob))
+
+
 def _load_one(blob: bytes, stages: tuple[str, ...], exits: Sequence[int]) -> Harvest:
     try:
-        return unpack_harvest(pickle.loads(blob))
+        return _load(blob)
     except Exception as error:
         why = NotPicklable(f"a result cannot be rebuilt here: {_described(error)}")
         return failed_harvest(why, None, stages, len(exits))

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import ExecutionContext, Functions, Kernel
+from minigun_py.contexts.context import ExecutionContext
+from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.registry import create, obstacle_to, traits_of
 from minigun_py.errors import KindUnavailable, UsageError
 from minigun_py.placement import ContextKind, ContextSpec

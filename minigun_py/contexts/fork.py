@@ -9,9 +9,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from minigun_py.contexts.context import Traits
+from minigun_py.contexts.crew import Crew
 from minigun_py.contexts.forked_crew import forked_crew
 from minigun_py.contexts.forking import obstacle_to_forking
+from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.remote_context import RemoteContext
+from minigun_py.contexts.running_items import RunningItems
+from minigun_py.placement import ContextSpec
 
 __all__ = ["ForkContext"]
 
@@ -23,8 +27,11 @@ class ForkContext(RemoteContext):
         shares_memory=False,
         survives_crash=True,
         killable=True,
+        forks=True,
         pool="processes",
         worker="forked process",
     )
     obstacle = staticmethod(obstacle_to_forking)
-    _assemble = staticmethod(forked_crew)
+
+    def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:
+        return forked_crew(kernel, spec, running)

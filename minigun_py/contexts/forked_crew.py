@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from minigun_py.contexts.context import Kernel
 from minigun_py.contexts.fork_server import ForkServer, fork_server
+from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.worker_loop import work
 from minigun_py.contexts.worker_process import prepare_process

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from minigun_py.contexts.context import Functions
+from minigun_py.contexts.kernel import Functions
 from minigun_py.errors import KindUnavailable
 
 __all__ = ["fork", "forking_turn", "inside_subinterpreter", "obstacle_to_forking"]
@@ -99,8 +99,8 @@ def _run_and_exit(child: Callable[[], None]) -> NoReturn:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except KeyboardInterrupt:  # raised by a stage: real ones do not reach a worker
         status = 128 + signal.SIGINT
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
     finally:
         _flush_standard_streams()
         os._exit(status)

@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from typing import Final
 
 from multiprocess import spawn, util
@@ -95,6 +96,6 @@ def _become(entry: str, given: dict[str, object], worker: socket.socket, notes: 
 
 
 def _command(entry: str, given: dict[str, object]) -> list[str]:
-    executable = os.fsdecode(spawn.get_executable())
+    executable = os.fsdecode(spawn.get_executable() or sys.executable)
     flags = util._args_from_interpreter_flags()  # noqa: SLF001 - as multiprocess itself does
     return [executable, *flags, "-c", _PROGRAM.format(entry), json.dumps(given)]

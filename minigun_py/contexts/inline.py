@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, Functions, Kernel, LeaseReceiver, Traits, not_open
+from minigun_py.contexts.answer import Answer
+from minigun_py.contexts.context import LeaseReceiver, Traits, not_open
+from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
 

@@ -11,8 +11,8 @@ import functools
 import importlib
 from typing import Any, Final
 
-from minigun_py.contexts.context import Functions
 from minigun_py.contexts.forking import forking_turn
+from minigun_py.contexts.kernel import Functions
 from minigun_py.contexts.portable_code import import_path, pack_functions, unpack_functions
 
 __all__ = ["why_they_do_not_load"]

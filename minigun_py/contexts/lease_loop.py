@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from minigun_py.contexts.context import (
-    Answer,
-    BoundKernel,
-    Done,
-    Kernel,
-    Lease,
-    LeaseReceiver,
-    Post,
-)
+from minigun_py.contexts.answer import Answer, Done, Lease
+from minigun_py.contexts.context import LeaseReceiver
+from minigun_py.contexts.kernel import BoundKernel, Kernel, Post
 from minigun_py.errors import EndOfChannel
 
 __all__ = ["close_after", "work_off"]
@@ -26,21 +21,22 @@ def work_off(
     answer: Callable[[Answer], None],
 ) -> None:
     """Be worker `number`: run leases until they end, with a fresh worker after `max_items`."""
-    lease: Lease | None = None
+    first: Lease | None = None
     while True:
         worker = kernel.bind(post=Post(number, kernel.control))
+        turns = _LeaseTurns(worker, number, first, max_items, leases, answer)
         try:
             worker.open()
-            _work_off(worker, lease, max_items, leases, answer)
-        except EndOfChannel:
-            worker.close()
-            return
+            worker.work(turns)
+            turns.hand_in()
         except BaseException as error:
             close_after(error, worker)
             raise
         worker.close()
+        if turns.ended:
+            return
         try:
-            lease = leases.receive(max_items)  # first: without it nobody needs a fresh worker
+            first = leases.receive(number, max_items)  # before anybody makes a fresh worker
         except EndOfChannel:
             return
 
@@ -53,20 +49,56 @@ def close_after(error: BaseException, worker: BoundKernel) -> None:
         error.add_note(f"and its end raised {type(other).__name__}: {other}")
 
 
-def _work_off(
-    worker: BoundKernel,
-    lease: Lease | None,
-    left: int | None,
-    leases: LeaseReceiver,
-    answer: Callable[[Answer], None],
-) -> None:
-    """Run leases, this one first, until the worker has had its share. Raises `EndOfChannel`."""
-    while lease is not None or left is None or left > 0:
-        lease = lease or leases.receive(left)
-        worker.run(lease.items)
-        if lease.last:
-            worker.finish()
-        answer(Done(lease, worker.harvest(len(lease.items))))
-        if left is not None:
-            left -= len(lease.items)
-        lease = None
+class _LeaseTurns:
+    """The leases of one worker. The last of its share is handed in when nothing is held."""
+
+    def __init__(
+        self,
+        worker: BoundKernel,
+        number: int,
+        first: Lease | None,
+        left: int | None,
+        leases: LeaseReceiver,
+        answer: Callable[[Answer], None],
+    ) -> None:
+        self._worker, self._number = worker, number
+        self._first, self._left = first, left
+        self._leases, self._answer = leases, answer
+        self._lease: Lease | None = None
+        self.ended = False
+
+    def next(self) -> Iterable[Any] | None:
+        """Answer for one lease and take another."""
+        if self._lease is not None and (self._lease.last or self._left == 0):
+            self.ended = self._lease.last
+            return None
+        self.hand_in()
+        try:
+            lease = self._first or self._leases.receive(self._number, self._left)
+        except EndOfChannel:
+            self.ended = True
+            return None
+        self._first, self._lease = None, lease
+        if self._left is not None:
+            self._left -= len(lease.items)
+        return lease.items
+
+    @property
+    def flush(self) -> bool:
+        """Whether the lease says so."""
+        return self._lease is not None and self._lease.flush
+
+    @property
+    def attempt(self) -> int:
+        """As the lease says."""
+        return 1 if self._lease is None else self._lease.attempt
+
+    def running(self) -> int:
+        """Not told: whoever has a list knows by itself."""
+        return 0
+
+    def hand_in(self) -> None:
+        """Answer for the lease at hand, if there is one."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            self._answer(Done(lease, self._worker.harvest(len(lease.items))))

@@ -23,7 +23,7 @@ from typing import Any
 
 import cloudpickle
 
-from minigun_py.contexts.context import Functions, Kernel
+from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.log_forwarding import Levels, levels_here
 from minigun_py.errors import NotPicklable
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
-from minigun_py.contexts.context import Functions, Kernel, Traits
+from minigun_py.contexts.context import Traits
 from minigun_py.contexts.crew import Crew
 from minigun_py.contexts.forking import inside_subinterpreter
 from minigun_py.contexts.fresh_server import fresh_server
+from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.remote_context import RemoteContext
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.placement import ContextSpec

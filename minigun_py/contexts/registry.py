@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import Final
 
-from minigun_py.contexts.context import ExecutionContext, Functions, Traits
+from minigun_py.contexts.context import ExecutionContext, Traits
+from minigun_py.contexts.kernel import Functions
 from minigun_py.placement import ContextKind
 
 __all__ = ["create", "obstacle_to", "traits_of"]

@@ -13,8 +13,10 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import Answer, Kernel, LeaseReceiver, Traits, not_open
+from minigun_py.contexts.answer import Answer
+from minigun_py.contexts.context import LeaseReceiver, Traits, not_open
 from minigun_py.contexts.crew import Crew, Spawned
+from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.portable_code import pack_code
 from minigun_py.contexts.readable import wait_readable
 from minigun_py.contexts.running_items import RunningItems

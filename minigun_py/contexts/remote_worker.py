@@ -7,7 +7,7 @@ import select
 import socket
 from typing import Final
 
-from minigun_py.contexts.context import Lease
+from minigun_py.contexts.answer import Lease
 from minigun_py.contexts.crew import Spawned
 from minigun_py.contexts.wire import FrameReader, FrameWriter
 
@@ -33,6 +33,7 @@ class RemoteWorker:
         self.leases: dict[int, Lease] = {}
         self.events = select.POLLIN
         self.gone = self.released = self.answered = False
+        self.told_to_emit = False  # all that it holds, with the last of its leases
         self.window = 1
         self.items_left, self._leases_left = most_items, most_leases
 

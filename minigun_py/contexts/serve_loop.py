@@ -18,6 +18,7 @@ down what its stages had set up, and exits. At the end of the stream all are.
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import signal
 from collections.abc import Callable
@@ -25,23 +26,24 @@ from dataclasses import dataclass
 from typing import Final
 
 from minigun_py.contexts import crossing
-from minigun_py.contexts.context import (
+from minigun_py.contexts.answer import (
     Answer,
     Died,
     Done,
     Harvest,
-    Kernel,
     Lease,
-    LeaseReceiver,
     Returned,
+    Vanished,
 )
+from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.contexts.crew import Crew, Exited, Spawned
+from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
 from minigun_py.contexts.remote_worker import WINDOW, RemoteWorker
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.wake_up import WakeUp
 from minigun_py.contexts.wire import Frame, FrameKind, encode
-from minigun_py.errors import ContextError, EndOfChannel, WorkerDied, WouldBlock
+from minigun_py.errors import ContextError, EndOfChannel, NotPicklable, WorkerDied, WouldBlock
 
 __all__ = ["ServeLoop", "Staff"]
 
@@ -89,7 +91,7 @@ class ServeLoop:
         self._poller.register(staff.crew, select.POLLIN)
         self._poller.register(wake, select.POLLIN)
         self._suspects: set[Lease] = set()  # something in them may kill a worker as it crosses
-        self._ended = False
+        self._ended: set[int] = set()  # slots of workers that get no other lease
         self._early_deaths = 0
 
     def run(self) -> None:
@@ -104,50 +106,61 @@ class ServeLoop:
             self._leases.raise_if_cut()
             self._hand_out()
             self._release()
-            if self._ended and not self._workers and not self._staff.expected:
+            if self._all_ended and not self._workers and not self._staff.expected:
                 return
-            for fd, event in self._poller.poll():
+            for fd, event in self._poller.poll(_milliseconds(self._leases.wait_time())):
                 if fd == self._staff.crew.fileno():
                     self._hear_crew()
                 elif fd != self._wake.fileno():
                     self._hear_worker(fd, event)
 
+    @property
+    def _all_ended(self) -> bool:
+        return len(self._ended) == self._staff.size
+
     def _hand_out(self) -> None:
         """Give leases to the workers that hold the fewest, until there are none now."""
         for held in range(WINDOW):
-            if held and len(self._workers) < self._staff.size:
+            if held and len(self._workers) < self._staff.size and not self._leases.bound:
                 return  # a worker that is about to come has a better claim to it
             for worker in tuple(self._workers.values()):
-                if self._ended:
-                    return
-                if worker.takes_one_more(held):
-                    try:
-                        lease = self._leases.receive_nowait(worker.items_left)
-                    except WouldBlock:
-                        return
-                    except EndOfChannel:
-                        self._ended = True
-                        return
-                    worker.lend(lease)
-                    self._send(worker, lease)
+                if worker.slot not in self._ended and worker.takes_one_more(held):
+                    self._lend(worker)
+
+    def _lend(self, worker: RemoteWorker) -> None:
+        try:
+            lease = self._leases.receive_nowait(worker.slot + 1, worker.items_left)
+        except WouldBlock:
+            return
+        except EndOfChannel:
+            self._ended |= {worker.slot} if self._leases.bound else set(range(self._staff.size))
+            return
+        worker.lend(lease)
+        self._send(worker, lease)
 
     def _release(self) -> None:
         """Let go the workers that get no other lease and have answered for theirs."""
-        done = self._ended and not any(w.leases for w in self._workers.values())
+        busy = any(w.leases for w in self._workers.values())
         for worker in self._workers.values():
-            if done or (worker.has_had_its_share and not worker.leases):
+            over = worker.slot in self._ended and (self._leases.bound or not busy)
+            if (over or worker.has_had_its_share) and not worker.leases:
                 worker.release()
 
     def _send(self, worker: RemoteWorker, lease: Lease, one_by_one: bool = False) -> None:
         worker.leases[lease.place] = lease
-        one_by_one = one_by_one or lease in self._suspects
+        one_by_one = one_by_one or (lease in self._suspects and bool(lease.items))
         self._suspects.discard(lease)
+        last = lease.last or (self._kernel.holds and worker.has_had_its_share)
+        worker.told_to_emit |= last
+        if lease.attempt > 1:
+            self._write(worker, encode(FrameKind.ATTEMPT, lease.attempt))
         try:
             if one_by_one:
-                blobs = crossing.pack_each(lease.items)
-                parts = encode(FrameKind.RUN_ONE_BY_ONE, lease.place, blobs)
+                kind = FrameKind.RUN_LAST_ONE_BY_ONE if last else FrameKind.RUN_ONE_BY_ONE
+                parts = encode(kind, lease.place, crossing.pack_each(lease.items))
             else:
-                kind = FrameKind.RUN_LAST if lease.last else FrameKind.RUN
+                kind = FrameKind.RUN_LAST if last else FrameKind.RUN
+                kind = FrameKind.RUN_FLUSH if lease.flush and not last else kind
                 parts = encode(kind, lease.place, lease.items)
         except Exception:
             self._send(worker, lease, one_by_one=True)
@@ -203,8 +216,9 @@ class ServeLoop:
         if frame.kind is not FrameKind.UNREADABLE:
             try:
                 harvest = self._load(frame, lease)
-            except _Unreadable:
-                pass
+            except _Unreadable as unreadable:
+                if self._kernel.holds:  # it cannot be run again
+                    raise NotPicklable(str(unreadable.__cause__)) from unreadable.__cause__
             else:
                 worker.took(harvest.seconds)
                 self._answer(Done(lease, harvest))
@@ -213,13 +227,15 @@ class ServeLoop:
 
     def _load(self, frame: Frame, lease: Lease) -> Harvest:
         kernel = self._kernel
-        if frame.kind is FrameKind.DONE_ONE_BY_ONE:
-            harvest = crossing.unpack_each(frame.load(), kernel.stages, kernel.exit_stages)
-        else:
-            try:
+        try:
+            if frame.kind is FrameKind.DONE_ONE_BY_ONE:
+                harvest = crossing.unpack_each(
+                    frame.load(), kernel.stages, kernel.exit_stages, kernel.holds
+                )
+            else:
                 harvest = crossing.unpack_harvest(frame.load())
-            except Exception as error:
-                raise _Unreadable from error
+        except Exception as error:
+            raise _Unreadable from error
         harvest.failures = crossing.with_items(harvest.failures, kernel.stages[0], lease.items)
         return harvest
 
@@ -253,10 +269,13 @@ class ServeLoop:
         worker.close()
         if self._running.died_tearing_down(worker.slot):
             raise WorkerDied(f"{_obituary(exited)} while it tore down", exited.status)
+        kept_some = bool(worker.leases) or not (worker.released or worker.told_to_emit)
         if worker.leases or not worker.released:
             self._account(worker, WorkerDied(_obituary(exited), exited.status))
         self._running.clear(worker.slot)
-        if not self._ended:
+        if self._kernel.holds and kept_some:
+            self._answer(Vanished(worker.slot + 1))
+        if worker.slot not in self._ended:
             self._replace(worker, exited)
 
     def _account(self, worker: RemoteWorker, death: WorkerDied) -> None:
@@ -281,6 +300,10 @@ class ServeLoop:
 
 class _Unreadable(Exception):
     """An answer cannot be unpickled; it has to be given again, one by one."""
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else math.ceil(seconds * 1000)
 
 
 def _obituary(exited: Exited) -> str:

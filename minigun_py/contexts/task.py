@@ -18,16 +18,16 @@ from typing import Any, Self
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
-from minigun_py.contexts.call_kernel import CallKernel
-from minigun_py.contexts.context import (
+from minigun_py.contexts.answer import (
     Answer,
     Broken,
     Died,
     Done,
-    ExecutionContext,
     Lease,
     Returned,
 )
+from minigun_py.contexts.call_kernel import CallKernel
+from minigun_py.contexts.context import ExecutionContext
 from minigun_py.contexts.fallback import open_nearest
 from minigun_py.errors import ContextError, EndOfChannel, PlanWarning, UsageError, WorkerDied
 from minigun_py.outcome import Cancelled, Failure, Outcome, Success, unwrap
@@ -187,17 +187,23 @@ class TaskContext:
 class _OneLease:
     """A stream of one lease, and the outcome that its answer tells."""
 
+    bound = False
+
     def __init__(self) -> None:
         self._given = self._answered = False
         self.outcome: Outcome[Any] = Cancelled("no answer")
 
-    def receive(self, most: int | None = None) -> Lease:
+    def receive(self, worker: int, most: int | None = None) -> Lease:
         if self._given:
             raise EndOfChannel("the one lease was given")
         self._given = True
         return Lease(0, [None])
 
     receive_nowait = receive
+
+    def wait_time(self) -> float | None:
+        """Nothing becomes due."""
+        return None
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """It is ready, and does not change."""

@@ -15,15 +15,9 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.context import (
-    Answer,
-    Broken,
-    Functions,
-    Kernel,
-    LeaseReceiver,
-    Traits,
-    not_open,
-)
+from minigun_py.contexts.answer import Answer, Broken
+from minigun_py.contexts.context import LeaseReceiver, Traits, not_open
+from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
 from minigun_py.primitives.daemon import daemon_thread

@@ -42,21 +42,27 @@ _PARTS_AT_ONCE: Final = 64
 
 
 class FrameKind(IntEnum):
-    """What a frame says. The first four go to a worker, the others come from it."""
+    """What a frame says. The first seven go to a worker, the others come from it."""
 
     CODE = 0
     """The stages, for a worker that has not inherited them."""
     RUN = 1
     RUN_ONE_BY_ONE = 2
     RUN_LAST = 3
-    DONE = 4
-    DONE_ONE_BY_ONE = 5
-    UNREADABLE = 6
-    FAILED = 7
+    """Run it, and then emit what is held."""
+    RUN_LAST_ONE_BY_ONE = 4
+    RUN_FLUSH = 5
+    """Emit what is held, and go on."""
+    ATTEMPT = 6
+    """The token says how often the items of the next frame are run with that."""
+    DONE = 7
+    DONE_ONE_BY_ONE = 8
+    UNREADABLE = 9
+    FAILED = 10
     """The worker cannot begin, or did not end well: its code, a setup or a teardown raised."""
-    LOGGED = 8
-    DRAIN = 9
-    CANCEL = 10
+    LOGGED = 11
+    DRAIN = 12
+    CANCEL = 13
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,13 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from minigun_py.contexts import crossing
-from minigun_py.contexts.context import BoundKernel, Control, Harvest, Kernel, Post
+from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.crossing import OneByOne
+from minigun_py.contexts.kernel import BoundKernel, Control, Kernel, Post
 from minigun_py.contexts.lease_loop import close_after
 from minigun_py.contexts.log_forwarding import Levels, forward_records
 from minigun_py.contexts.portable_code import unpack_code
@@ -48,7 +51,9 @@ def work(sock: socket.socket, kernel: Kernel | None, running: RunningItems, slot
             worker = kernel.bind(post=Post(slot + 1, line.control()))
             try:
                 worker.open()
-                _work_off(line, worker, kernel, running, slot)
+                turns = _FrameTurns(line, worker, kernel, running, slot)
+                worker.work(turns)
+                turns.hand_in()
             except BaseException as error:  # it may be an item's, whose index has to stay noted
                 close_after(error, worker)
                 raise
@@ -89,31 +94,84 @@ class _Line:
             self.write(encode(kind, -1, content))
 
 
-def _work_off(
-    line: _Line, worker: BoundKernel, kernel: Kernel, running: RunningItems, slot: int
-) -> None:
-    while (frame := line.read()) is not None:
-        place = frame.token
-        try:
-            content = frame.load()
-        except Exception:
-            line.write(encode(FrameKind.UNREADABLE, place))
-            continue
-        if frame.kind is FrameKind.RUN_ONE_BY_ONE:
-            blobs = crossing.run_each(worker, running.each(slot, place, content), kernel.stages)
-            line.write(encode(FrameKind.DONE_ONE_BY_ONE, place, blobs))
-            continue
-        worker.run(running.each(slot, place, content), lambda: running.read(slot)[1])
-        if frame.kind is FrameKind.RUN_LAST:
-            worker.finish()
-        harvest = worker.harvest(len(content))
-        line.write(_encoded(place, harvest, content, kernel))
+class _FrameTurns:
+    """The leases of one worker, as frames. The last of its share is handed in in the end."""
+
+    def __init__(
+        self, line: _Line, worker: BoundKernel, kernel: Kernel, running: RunningItems, slot: int
+    ) -> None:
+        self._line, self._worker, self._kernel = line, worker, kernel
+        self._running, self._slot = running, slot
+        self._frame: Frame | None = None
+        self._items: list[Any] = []
+        self._one_by_one: OneByOne | None = None
+        self._is_last = False
+        self.attempt = self._next_attempt = 1
+
+    def next(self) -> Iterable[Any] | None:
+        """Answer for one frame and take another."""
+        if self._one_by_one is not None:
+            following = self._one_by_one.next()
+            if following is not None:
+                return following
+        if self._is_last:
+            return None
+        self.hand_in()
+        return self._take()
+
+    @property
+    def flush(self) -> bool:
+        """Whether the frame says so."""
+        return self._frame is not None and self._frame.kind is FrameKind.RUN_FLUSH
+
+    def running(self) -> int:
+        """The index that was noted."""
+        return 0 if self._one_by_one is not None else self._running.read(self._slot)[1]
+
+    def hand_in(self) -> None:
+        """Answer for the frame at hand, if there is one."""
+        frame, self._frame = self._frame, None
+        if frame is None:
+            return
+        if self._one_by_one is not None:
+            blobs = self._one_by_one.hand_in()
+            self._one_by_one = None
+            self._line.write(encode(FrameKind.DONE_ONE_BY_ONE, frame.token, blobs))
+            return
+        harvest = self._worker.harvest(len(self._items))
+        self._line.write(_encoded(frame.token, harvest, self._items, self._kernel))
+
+    def _take(self) -> Iterable[Any] | None:
+        while (frame := self._line.read()) is not None:
+            if frame.kind is FrameKind.ATTEMPT:
+                self._next_attempt = frame.token
+                continue
+            self.attempt, self._next_attempt = self._next_attempt, 1
+            try:
+                content = frame.load()
+            except Exception:
+                self._line.write(encode(FrameKind.UNREADABLE, frame.token))
+                continue
+            self._frame, self._is_last = frame, frame.kind in _LAST
+            noted = self._running.each(self._slot, frame.token, content)
+            if frame.kind in _ONE_BY_ONE:
+                self._one_by_one = OneByOne(self._worker, noted, self._kernel)
+                return self._one_by_one.next() or ()
+            self._items = content
+            return noted
+        return None
+
+
+_ONE_BY_ONE = (FrameKind.RUN_ONE_BY_ONE, FrameKind.RUN_LAST_ONE_BY_ONE)
+_LAST = (FrameKind.RUN_LAST, FrameKind.RUN_LAST_ONE_BY_ONE)
 
 
 def _encoded(place: int, harvest: Harvest, items: list[Any], kernel: Kernel) -> list[memoryview]:
     try:
         return encode(FrameKind.DONE, place, crossing.pack_harvest(harvest, kernel.stages[0]))
-    except Exception:
+    except Exception as error:
+        if kernel.holds:  # it cannot be run again, and nobody knows what item it came from
+            raise crossing.unsendable(kernel.stages[0], error) from error
         blobs = crossing.blame_results(harvest, len(items), kernel.exit_stages, kernel.stages)
         if blobs is None:
             return encode(FrameKind.UNREADABLE, place)

@@ -1,45 +1,116 @@
-"""When a batch is full: by number, or by the time its first item has waited. Pure."""
+"""When a batch is full: by number, by size, by the time its first item has waited. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Generic, TypeVar
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
-__all__ = ["Batcher"]
+__all__ = ["Batcher", "estimated_bytes"]
 
 T = TypeVar("T")
 
 
-class Batcher(Generic[T]):
-    """Gathers items into lists of `size`; with `max_wait` (seconds) also into shorter ones."""
+@dataclass(slots=True)
+class _Group(Generic[T]):
+    began: float
+    items: list[T] = field(default_factory=list)
+    bytes: int = 0
 
-    def __init__(self, size: int, max_wait: float | None = None) -> None:
-        self._size, self._max_wait = size, max_wait
-        self._items: list[T] = []
-        self._began = 0.0
+
+class Batcher(Generic[T]):
+    """Gathers items into lists.
+
+    Args:
+        size: Items in a full list.
+        max_wait: Seconds after which a list goes although it is not full; None waits.
+        key: Items of different keys go into different lists.
+        max_bytes: A list does not grow beyond this; an item that alone is larger goes alone.
+        max_pending: When all lists together hold so many items, all of them go.
+        size_of: The bytes of an item.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        max_wait: float | None = None,
+        key: Callable[[T], Any] | None = None,
+        max_bytes: int | None = None,
+        max_pending: int | None = None,
+        size_of: Callable[[T], int] | None = None,
+    ) -> None:
+        self._size, self._max_wait, self._key = size, max_wait, key
+        self._max_bytes, self._max_pending = max_bytes, max_pending
+        self._size_of = size_of or estimated_bytes
+        self._groups: dict[Any, _Group[T]] = {}  # the one that began first comes first
+        self._pending = 0
 
     @property
     def due(self) -> float | None:
-        """When the waiting items have to go, full or not; None while nothing presses."""
-        return self._began + self._max_wait if self._items and self._max_wait is not None else None
+        """When the oldest list has to go, full or not; None while nothing presses."""
+        if self._max_wait is None or not self._groups:
+            return None
+        return next(iter(self._groups.values())).began + self._max_wait
+
+    @property
+    def pending(self) -> int:
+        """Items in all lists."""
+        return self._pending
 
     def add(self, items: Iterable[T], now: float) -> list[list[T]]:
-        """Take items in. Returns the batches that are full, or due at `now`."""
-        full: list[list[T]] = []
+        """Take items in. Returns the lists that are due at `now`, and those that are full."""
+        full = self.take_due(now)  # first: the items that come now are no part of these
         for item in items:
-            if not self._items:
-                self._began = now
-            self._items.append(item)
-            if len(self._items) == self._size:
-                full.append(self._take())
-        if self.due is not None and now >= self.due:
-            full.append(self._take())
+            full += self._add(item, now)
         return full
 
-    def flush(self) -> list[list[T]]:
-        """What is left when no item will follow: one short batch, or nothing."""
-        return [self._take()] if self._items else []
+    def take_due(self, now: float) -> list[list[T]]:
+        """The lists that have waited long enough."""
+        due: list[list[T]] = []
+        while self.due is not None and now >= self.due:
+            due.append(self._take(next(iter(self._groups))))
+        return due
 
-    def _take(self) -> list[T]:
-        batch, self._items = self._items, []
-        return batch
+    def flush(self) -> list[list[T]]:
+        """What is left when no item will follow, the oldest list first."""
+        return [self._take(key) for key in tuple(self._groups)]
+
+    def _add(self, item: T, now: float) -> list[list[T]]:
+        key = None if self._key is None else self._key(item)
+        full: list[list[T]] = []
+        bytes_ = 0 if self._max_bytes is None else self._size_of(item)
+        group = self._groups.get(key)
+        if group is not None and self._max_bytes and group.bytes + bytes_ > self._max_bytes:
+            full.append(self._take(key))
+            group = None
+        if group is None:
+            group = self._groups[key] = _Group(now)
+        group.items.append(item)
+        group.bytes += bytes_
+        self._pending += 1
+        if len(group.items) == self._size or (self._max_bytes and group.bytes >= self._max_bytes):
+            full.append(self._take(key))
+        if self._pending == self._max_pending:
+            full += self.flush()
+        return full
+
+    def _take(self, key: Any) -> list[T]:
+        group = self._groups.pop(key)
+        self._pending -= len(group.items)
+        return group.items
+
+
+def estimated_bytes(item: Any) -> int:
+    """About how much an item holds: its buffer or text, else what Python says of it alone."""
+    if isinstance(item, str | bytes | bytearray):
+        return len(item)
+    if isinstance(item, memoryview) or isinstance(getattr(item, "nbytes", None), int):
+        return int(item.nbytes)
+    if isinstance(item, list | tuple | set | frozenset):
+        return sys.getsizeof(item) + sum(map(sys.getsizeof, item))
+    if isinstance(item, dict):
+        return sys.getsizeof(item) + sum(
+            sys.getsizeof(k) + sys.getsizeof(v) for k, v in item.items()
+        )
+    return sys.getsizeof(item)

@@ -16,6 +16,9 @@ __all__ = ["Loops", "generate"]
 
 _BODY = " " * 16
 
+_COLLECT = ("def collect(values):", "    return list(values)")
+"""For what a stage gives without an item: like the loops, it shows on the stack whose it is."""
+
 
 @dataclass(slots=True)
 class Loops:
@@ -48,10 +51,11 @@ def generate(segment: Segment, exit_stages: Sequence[int], awaits: bool = False)
     With `awaits` they are coroutine functions, and every call of a stage is awaited.
     """
     writer = _Writer(segment, frozenset(exit_stages), "await " if awaits else "")
-    if segment.is_source:
+    if segment.is_source or segment.head.pulls:
         writer.source_loop()
     else:
         writer.loop([0])
+    writer.lines += _COLLECT
     code = compile("\n".join(writer.lines), f"<stages {', '.join(segment.names)}>", "exec")
     return Loops(code, writer.blame, writer.calls, writer.heads, writer.tells_emitted)
 
@@ -65,6 +69,7 @@ class _Writer:
     blame: list[dict[int, tuple[int, int]]] = field(default_factory=list)
     calls: list[dict[int, int]] = field(default_factory=list)
     heads: list[tuple[int, ...]] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
     tells_emitted: list[bool] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,11 +79,15 @@ class _Writer:
         """The loop over what a producer gives: count, put out, hand on."""
         number = self._open(())
         self._blame_last_line(number, stage=0, position=-1)
-        self._write("emitted[0] += 1")
-        if 0 in self.exits:
-            self._write("append_0(v)")
         values = ["v"]
-        pending = self._hand_on(number, self.segment.children[0], "v", values)
+        if self.segment.is_routed(0):
+            self._write("drawn[0] += 1")
+            pending = self._deal(number, 0, "call_0(v)", -1)
+        else:
+            self._write("emitted[0] += 1")
+            if 0 in self.exits:
+                self._write("append_0(v)")
+            pending = self._hand_on(number, self.segment.children[0], "v", values)
         self._close(number, values, pending)
 
     def loop(self, stages: Sequence[int]) -> int:
@@ -92,10 +101,13 @@ class _Writer:
     def _hand_on(
         self, number: int, stages: Sequence[int], value: str, values: list[str]
     ) -> list[tuple[int, tuple[int, ...]]]:
-        """Call what comes next with `value`. Returns loops still to be written, by line."""
+        """Call what comes next with the last of `values`. Returns loops still to be written."""
         pending: list[tuple[int, tuple[int, ...]]] = []
         while len(stages) == 1:
             index = stages[0]
+            if self.segment.is_routed(index):
+                call = f"{self.awaits}call_{index}({value})"
+                return pending + self._deal(number, index, call, len(values) - 1)
             if self._gives_many(index):
                 return pending + self._many(number, index, value, values)
             value = self._value(number, index, value, values)
@@ -110,11 +122,11 @@ class _Writer:
         result = f"v{index}"
         if self.tells_emitted[index]:
             self._write(f"if {self.awaits}call_{index}({value}) is not None:")
-            self._blame_last_line(number, index, values.index(value))
+            self._blame_last_line(number, index, len(values) - 1)
             self._write(f"    emitted[{index}] += 1")
             return result
         self._write(f"{result} = {self.awaits}call_{index}({value})")
-        self._blame_last_line(number, index, values.index(value))
+        self._blame_last_line(number, index, len(values) - 1)
         self._write(f"if {result} is None:")
         self._write(f"    nones[{index}] += 1")
         self._write("    continue")
@@ -128,11 +140,27 @@ class _Writer:
     ) -> list[tuple[int, tuple[int, ...]]]:
         """A stage that gives a list. What follows it runs in a loop over the list."""
         self._write(f"many = {self.awaits}call_{index}({value})")
-        self._blame_last_line(number, index, values.index(value))
+        self._blame_last_line(number, index, len(values) - 1)
         self._write("if not many:")
         self._write(f"    nones[{index}] += 1")
         self._write("    continue")
         self._write(f"emitted[{index}] += len(many)")
+        if index in self.exits:
+            self._write(f"extend_{index}(many)")
+        children = self.segment.children[index]
+        return [(self._write(f"{self.awaits}loop_?(many)"), children)] if children else []
+
+    def _deal(
+        self, number: int, index: int, call: str, position: int
+    ) -> list[tuple[int, tuple[int, ...]]]:
+        """A stage that says itself where its outputs go: what is left flows on as usual."""
+        self._write(f"count, many = {call}")
+        self._blame_last_line(number, index, position)
+        self._write("if not count:")
+        self._write(f"    nones[{index}] += 1")
+        self._write("    continue")
+        self._write(f"emitted[{index}] += count")
+        self._write(f"usual[{index}] += len(many)")
         if index in self.exits:
             self._write(f"extend_{index}(many)")
         children = self.segment.children[index]
@@ -144,7 +172,8 @@ class _Writer:
         self.calls.append({})
         self.heads.append(tuple(heads))
         self.lines.append(f"{'async ' if self.awaits else ''}def loop_{number}(items):")
-        self.lines.append("@values")  # written when the values are known
+        self.starts.append(len(self.lines))
+        self.lines.append("")  # written when the values are known
         self.lines.append("    iterator = iter(items)")
         self.lines.append("    while True:")
         self.lines.append("        try:")
@@ -154,8 +183,9 @@ class _Writer:
     def _close(
         self, number: int, values: list[str], pending: list[tuple[int, tuple[int, ...]]]
     ) -> None:
-        start = self.lines.index("@values")
-        self.lines[start] = "    " + "".join(f"{value} = " for value in values) + "None"
+        self.lines[self.starts[number]] = (
+            "    " + "".join(f"{value} = " for value in values) + "None"
+        )
         if self.lines[-1].endswith("for v in iterator:"):
             self._write("pass")
         self.lines.append("            return")
@@ -180,7 +210,9 @@ class _Writer:
         return bool(self.segment.stages[index].shape.many)  # type: ignore[attr-defined]
 
     def _tells_emitted(self, index: int) -> bool:
-        if index == 0 and self.segment.is_source:
+        if index == 0 and (self.segment.is_source or self.segment.head.pulls):
+            return True
+        if self.segment.is_routed(index):
             return True
         ends = not self.segment.children[index] and index not in self.exits
         stage = self.segment.stages[index]

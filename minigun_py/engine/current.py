@@ -14,16 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
+from minigun_py.emission import worker_at_work
 from minigun_py.errors import UsageError
 from minigun_py.primitives.cancel import CancelToken
 
-__all__ = ["WORKER_GLOBAL", "Current", "current", "entered"]
-
-WORKER_GLOBAL: Final = "__minigun_worker__"
-"""The name of a worker among the globals of its generated loops."""
+__all__ = ["Current", "current", "entered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +71,10 @@ def current() -> Current:
     here = _worker.get()
     if here is not None and here.sets_up:
         return here.current_at(None)
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented, in spite of its name
-    while frame is not None:
-        worker: Worker | None = frame.f_globals.get(WORKER_GLOBAL)
-        if worker is not None:
-            return worker.current_at(frame.f_lineno)
-        frame = frame.f_back
+    worker: Worker | None
+    worker, line = worker_at_work(sys._getframe(1))  # noqa: SLF001 - documented all the same
+    if worker is not None:
+        return worker.current_at(line)
     if here is None:
         raise UsageError("current() is for code that a stage calls, and none is running here")
     return here.current_at(None)

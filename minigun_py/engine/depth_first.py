@@ -4,6 +4,10 @@ An item is followed to its end before the next one is drawn. Where segments meet
 a dealt-out fan-out) a work list carries the items on, last in first out, so that depth comes
 before breadth. A plan of one segment needs no work list: the source is drawn by the chunk,
 lazily, and each item falls through the compiled stages before the next is drawn.
+
+A stage that draws from an iterator turns this round: while it has no item it takes the run
+forward from within, until there is one for it or none can come. When two such stages are fed by
+the same one, the items of one wait in memory while the other draws.
 """
 
 from __future__ import annotations
@@ -12,15 +16,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from minigun_py.contexts.context import BoundKernel, Control, Harvest
-from minigun_py.engine.chunking import ChunkSizer
-from minigun_py.engine.dispatch import Dispatch, dispatch_for
-from minigun_py.engine.kernel import SegmentKernel
-from minigun_py.engine.kernels import kernel_for
+from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.kernel import Control
+from minigun_py.engine.kernel import kernel_for
 from minigun_py.engine.ledger import Ledger
-from minigun_py.engine.source_lane import Source
+from minigun_py.engine.step import PlainStep, SourceStep, Step, StreamStep
 from minigun_py.engine.verdict import Verdict
-from minigun_py.errors import InternalError
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 
@@ -39,11 +40,20 @@ class DepthFirstRun:
         outputs_wanted: bool,
     ) -> None:
         self._ledger, self._verdict, self._token = ledger, verdict, token
+        self._wanted = outputs_wanted
         self._draining = False
-        control = Control(token, self.drain)
-        self._steps = [_Step(s, outputs_wanted, verdict, control) for s in segments]
-        self._by_name = {step.segment.head.name: step for step in self._steps}
         self._one_by_one = outputs_wanted or len(segments) > 1
+        self._steps = [self._step(position, s) for position, s in enumerate(segments)]
+        self._sources = [step for step in self._steps if isinstance(step, SourceStep)]
+        self._streams = [step for step in self._steps if isinstance(step, StreamStep)]
+        self._retrying = [
+            step
+            for step in self._steps
+            if isinstance(step, PlainStep) and step.segment.head.options.retry is not None
+        ]
+        self._by_name = {step.name: step for step in self._steps}
+        self._todo: list[tuple[Step, list[Any]]] = []
+        self._given: list[Any] = []
 
     def drain(self) -> None:
         """Draw no more from the sources."""
@@ -51,120 +61,122 @@ class DepthFirstRun:
 
     def outputs(self) -> Iterator[Any]:
         """Run, and give what the end stages emit. Stops early when the token is cancelled."""
-        opened: list[_Step] = []
+        opened: list[Step] = []
         try:
             for step in self._steps:
                 if not self._token.cancelled:  # by a setup that has failed
                     opened.append(step)
                     with self._blaming(step):
                         step.open()
-            yield from self._run_all()
+            while self.one_before(len(self._steps)):
+                given, self._given = self._given, []
+                yield from given
         finally:
+            for step, items in self._todo:
+                self.discard(step, len(items))
             for step in reversed(opened):
                 with self._blaming(step):
                     step.close()
             for step in self._steps:
                 self._verdict.stages_ended(step.kernel.stages)
 
+    # ------------------------------------------------------------- for the steps
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run is cut."""
+        return self._token.cancelled
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but for no longer than the run goes on."""
+        self._token.wait(max(0.0, seconds))
+
+    def one_before(self, position: int) -> bool:
+        """Do one thing that may lead to items for the step there. False if there is none."""
+        if self._token.cancelled:
+            return False
+        if self._todo:
+            step, items = self._todo.pop()
+            step.accept(items)
+            return True
+        return (
+            any(step.try_again() for step in self._retrying)
+            or self._advanced(position)
+            or self._drawn()
+            or self._waited()
+            or any(self._finished(step) for step in self._steps[:position])
+        )
+
+    def settle(self, step: Step, harvest: Harvest) -> None:
+        """Enter a harvest in the books and put its outputs on the work list."""
+        self._ledger.harvested(step.kernel.stages, harvest)
+        if harvest.failures:
+            self._verdict.items_failed(harvest.failures)
+        following: list[tuple[Step, list[Any]]] = []
+        for (targets, dispatch), outputs in zip(step.exits, harvest.outputs, strict=True):
+            if not targets:
+                self._given += outputs
+            elif outputs:
+                for target, share in dispatch.deal(outputs):
+                    following.append((self._by_name[targets[target]], share))
+        self._todo.extend(reversed(following))
+
+    def note_retried(
+        self, step: Step, item: Any, error: Exception, attempt: int, wait: float
+    ) -> None:
+        """Enter an attempt that failed, after which there will be another."""
+        self._ledger.retried(step.name)
+        self._verdict.item_retried(step.name, item, error, attempt, wait)
+
+    def discard(self, step: Step, items: int) -> None:
+        """Enter items that will not be run, since the run was cut."""
+        self._ledger.cancelled(step.name, items)
+
+    # ------------------------------------------------------------- inside
+
+    def _step(self, position: int, segment: Segment) -> Step:
+        control = Control(self._token, self.drain)
+        kernel = kernel_for(segment, self._wanted, self._verdict, control)
+        if segment.is_source:
+            return SourceStep(position, segment, kernel, self, self._one_by_one)
+        return (StreamStep if segment.head.pulls else PlainStep)(position, segment, kernel, self)
+
+    def _advanced(self, position: int) -> bool:
+        """Let the last stream before the position go on, if one can."""
+        for stream in reversed(self._streams):
+            if stream.position < position and stream.wants:
+                stream.advance()
+                return True
+        return False
+
+    def _drawn(self) -> bool:
+        """Draw from the first source that has not ended, if there is one."""
+        for source in self._sources:
+            if not (source.ended or self._draining):
+                source.draw()
+                return True
+        return False
+
+    def _waited(self) -> bool:
+        """Wait until an item is due for another attempt, if one waits for that."""
+        due = [step.next_attempt for step in self._retrying]
+        known = [at for at in due if at is not None]
+        if known:
+            self.pause(min(known) - self._verdict.clock.now())
+        return bool(known)
+
+    def _finished(self, step: Step) -> bool:
+        """Let a step emit what it holds. What a flush raises ends the run."""
+        try:
+            return step.finish()
+        except Exception as error:
+            self._verdict.lane_failed(step.name, error)
+            return False
+
     @contextmanager
-    def _blaming(self, step: _Step) -> Iterator[None]:
+    def _blaming(self, step: Step) -> Iterator[None]:
         """What a setup or a teardown raises ends the run."""
         try:
             yield
         except Exception as error:
-            self._verdict.lane_failed(step.segment.head.name, error)
-
-    def _run_all(self) -> Iterator[Any]:
-        for step in self._steps:
-            if step.segment.is_source:
-                yield from self._draw_all(step)
-        for step in self._steps:
-            if self._token.cancelled:
-                return
-            if not step.segment.is_source:
-                yield from self._finish(step)
-
-    def _draw_all(self, step: _Step) -> Iterator[Any]:
-        sizer = ChunkSizer(1 if self._one_by_one else None)
-        while not (step.source.ended or self._draining or self._token.cancelled):
-            harvest = step.source.draw(sizer.limit)
-            sizer.measured(sizer.limit, harvest.seconds)
-            yield from self._follow(step, harvest)
-
-    def _finish(self, step: _Step) -> Iterator[Any]:
-        step.worker.finish()
-        yield from self._follow(step, step.worker.harvest(0))
-
-    def _follow(self, step: _Step, harvest: Harvest) -> Iterator[Any]:
-        """Carry the outputs of a step on until nothing is left of them."""
-        todo: list[tuple[_Step, list[Any]]] = []
-        yield from self._settle(step, harvest, todo)
-        while todo:
-            step, items = todo.pop()
-            if self._token.cancelled:
-                self._ledger.cancelled(step.segment.head.name, len(items))
-                continue
-            step.worker.run(items)
-            yield from self._settle(step, step.worker.harvest(len(items)), todo)
-
-    def _settle(
-        self, step: _Step, harvest: Harvest, todo: list[tuple[_Step, list[Any]]]
-    ) -> list[Any]:
-        """Enter a harvest in the books, put its outputs on the work list; return the run's own."""
-        self._ledger.harvested(step.kernel.stages, harvest)
-        if harvest.failures:
-            self._verdict.items_failed(harvest.failures)
-        given: list[Any] = []
-        following: list[tuple[_Step, list[Any]]] = []
-        for (targets, dispatch), outputs in zip(step.exits, harvest.outputs, strict=True):
-            if not targets:
-                given += outputs
-            elif outputs:
-                for target, share in dispatch.deal(outputs):
-                    following.append((self._by_name[targets[target]], share))
-        todo.extend(reversed(following))
-        return given
-
-
-class _Step:
-    """A segment with its bound kernel."""
-
-    def __init__(
-        self, segment: Segment, outputs_wanted: bool, verdict: Verdict, control: Control
-    ) -> None:
-        self.segment = segment
-        self.kernel = kernel_for(segment, outputs_wanted, verdict, control)
-        self.exits: list[tuple[tuple[str, ...], Dispatch]] = [
-            (way_out.targets, dispatch_for(way_out.routing, max(1, len(way_out.targets))))
-            for way_out in segment.exits
-            if way_out.targets or outputs_wanted
-        ]
-        self._source: Source | None = None
-        self._worker: BoundKernel | None = None
-        if segment.is_source:
-            assert isinstance(self.kernel, SegmentKernel)
-            self._source = Source(segment, self.kernel, None)
-        else:
-            self._worker = self.kernel.bind()
-
-    def open(self) -> None:
-        """Set up what the stages want."""
-        (self._source or self.worker).open()
-
-    def close(self) -> None:
-        """Tear it down, and close the source."""
-        (self._source or self.worker).close()
-
-    @property
-    def source(self) -> Source:
-        """What a source is drawn from."""
-        if self._source is None:
-            raise InternalError(f"{self.segment.head.name} is no source")
-        return self._source
-
-    @property
-    def worker(self) -> BoundKernel:
-        """What any other segment runs."""
-        if self._worker is None:
-            raise InternalError(f"{self.segment.head.name} is a source")
-        return self._worker
+            self._verdict.lane_failed(step.name, error)

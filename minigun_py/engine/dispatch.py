@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-__all__ = ["Broadcast", "Dispatch", "RoundRobin", "dispatch_for"]
+__all__ = ["Broadcast", "Dispatch", "LeastLoaded", "RoundRobin", "dispatch_for"]
 
 T = TypeVar("T")
 
@@ -45,6 +45,33 @@ class RoundRobin:
         return [(target, share) for target, share in shares if share]
 
 
-def dispatch_for(routing: str, targets: int) -> Dispatch:
-    """The dispatch of that name."""
+class LeastLoaded:
+    """Each item goes to the target with the least to do; where several have, they take turns."""
+
+    def __init__(self, loads: Sequence[Callable[[], int]]) -> None:
+        self._loads, self._next = loads, 0
+
+    def deal(self, items: list[T]) -> Sequence[tuple[int, list[T]]]:
+        """One item after the other, each counted as a load of the target that gets it."""
+        loads = [load() for load in self._loads]
+        shares: list[list[T]] = [[] for _ in loads]
+        for item in items:
+            turns = range(self._next, self._next + len(loads))
+            target = min((turn % len(loads) for turn in turns), key=loads.__getitem__)
+            loads[target] += 1
+            shares[target].append(item)
+            self._next = (target + 1) % len(loads)
+        return [(target, share) for target, share in enumerate(shares) if share]
+
+
+def dispatch_for(
+    routing: str, targets: int, loads: Sequence[Callable[[], int]] | None = None
+) -> Dispatch:
+    """The dispatch of that name. `loads` tell how much each target has to do; nothing if None."""
+    if routing == "least_loaded":
+        return LeastLoaded(loads or [_idle] * targets)
     return RoundRobin(targets) if routing == "round_robin" else Broadcast(targets)
+
+
+def _idle() -> int:
+    return 0

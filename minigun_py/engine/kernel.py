@@ -36,19 +36,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
-from minigun_py.contexts.context import Control, Post
-from minigun_py.engine.bound_segment import BoundCoroutineSegment, BoundSegment
+from minigun_py.contexts.kernel import Control, Functions, Post
+from minigun_py.contexts.registry import traits_of
+from minigun_py.engine.bound_coroutines import BoundCoroutineSegment
+from minigun_py.engine.bound_segment import BoundSegment
+from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.codegen import Loops, generate
+from minigun_py.engine.failure import Action
+from minigun_py.engine.verdict import Verdict
 from minigun_py.plan.segment import Segment, portable
 
-__all__ = ["SegmentKernel"]
+__all__ = ["SegmentKernel", "kernel_for"]
 
 
 class SegmentKernel:
     """The kernel of a segment of functions. Bound once for each worker."""
-
-    holds = False
-    due: float | None = None
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class SegmentKernel:
         clock: Clock = SYSTEM_CLOCK,
         control: Control | None = None,
         awaits: bool = False,
+        at_birth: Functions = (),
     ) -> None:
         """A kernel of a segment.
 
@@ -68,20 +71,28 @@ class SegmentKernel:
             clock: Measures the time of chunks.
             control: The line to the run.
             awaits: Whether it is for tasks on an event loop.
+            at_birth: What a worker calls before anything else; for forks, and not sent to others.
         """
-        self.awaits = awaits
+        self.awaits, self.at_birth = awaits, at_birth
         self._made_of = segment, tuple(wanted), dict(policies), awaits
         self.segment = segment
         self.policies = [policies.get(name, "fail") for name in segment.names]
         self.clock, self.control = clock, control or Control()
         self.stages = segment.names
-        self.exit_stages = tuple(segment.exits[place].stage for place in wanted)
-        self.loops: Loops = generate(segment, self.exit_stages, awaits)
+        self.exits = tuple(segment.exits[place] for place in wanted)
+        self.exit_stages = tuple(way_out.stage for way_out in self.exits)
+        usual = [way_out.stage for way_out in self.exits if not way_out.references]
+        self.loops: Loops = generate(segment, usual, awaits)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What has to cross to a worker that has not inherited it: the code, not the run."""
         segment, wanted, policies, awaits = self._made_of
         return _rebuilt, (portable(segment), wanted, policies, awaits)
+
+    @property
+    def holds(self) -> bool:
+        """Whether its workers may keep items between leases: its first stage can be flushed."""
+        return self.segment.head.keeps_items
 
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
@@ -91,11 +102,33 @@ class SegmentKernel:
     def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundSegment:
         """A copy for one worker, with lists as exits unless others are given."""
         exits = [[] for _ in self.exit_stages] if exits is None else exits
-        return BoundSegment(self, exits, post or Post(1, self.control))
+        kind = BoundStream if self.segment.head.pulls else BoundSegment
+        return kind(self, exits, post or Post(1, self.control))
 
     def bind_coroutines(self, post: Post) -> BoundCoroutineSegment:
         """A copy for the first task of an event loop."""
         return BoundCoroutineSegment(self, [[] for _ in self.exit_stages], post)
+
+
+def kernel_for(
+    segment: Segment, outputs_wanted: bool, verdict: Verdict, control: Control
+) -> SegmentKernel:
+    """The kernel of a segment in a run. Outputs that nobody wants are counted and not kept."""
+    wanted = [n for n, way_out in enumerate(segment.exits) if way_out.targets or outputs_wanted]
+    traits = traits_of(segment.spec.kind)
+    policies = dict(verdict.policies)
+    if segment.head.options.retry is not None:  # a worker goes on: its group may try again
+        policies[segment.head.name] = Action.SKIP.value
+    at_birth = verdict.hooks.of("after_fork") if traits.forks else ()
+    return SegmentKernel(
+        segment,
+        wanted,
+        policies,
+        verdict.clock,
+        control,
+        traits.runs_coroutines,
+        at_birth,
+    )
 
 
 def _rebuilt(

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from minigun_py.contexts.context import Harvest, StageCounts
-from minigun_py.plan.stage import Producer, Stage
+from minigun_py.contexts.answer import Harvest, StageCounts
+from minigun_py.plan.stage import DeclaredStage, Producer
 from minigun_py.primitives.channel import ChannelStatistics
 
 __all__ = ["Ledger", "StageBook"]
@@ -25,6 +25,7 @@ class StageBook(StageCounts):
     """What one stage did: the counts of its chunks and more. Seconds are summed over workers."""
 
     skipped: int = 0
+    retried: int = 0
     discarded: int = 0
     busy: float = 0.0
     blocked: float = 0.0
@@ -41,7 +42,7 @@ class StageBook(StageCounts):
 class Ledger:
     """The books of one run, by stage."""
 
-    def __init__(self, stages: Iterable[Stage]) -> None:
+    def __init__(self, stages: Iterable[DeclaredStage]) -> None:
         self._lock = threading.Lock()  # guards every number in the books
         self._books = {stage.name: StageBook() for stage in stages}
         self._sources = {stage.name for stage in stages if isinstance(stage, Producer)}
@@ -64,6 +65,11 @@ class Ledger:
         with self._lock:
             self._books[stage].received += 1
             self._books[stage].failed += 1
+
+    def retried(self, stage: str) -> None:
+        """Enter an attempt that failed, after which there will be another."""
+        with self._lock:
+            self._books[stage].retried += 1
 
     def skipped(self, stage: str, count: int = 1) -> None:
         """Turn failed items into skipped ones: the policy let the run go on."""
@@ -101,12 +107,18 @@ class Ledger:
                 for stage, book in self._books.items()
             }
 
-    def imbalances(self) -> list[str]:
-        """Where the books do not balance, in words. Asked when everything has ended."""
+    def imbalances(self, cut: bool = True) -> list[str]:
+        """Where the books do not balance, in words. Asked when everything has ended.
+
+        Where the run was not `cut`, nothing may have been left behind.
+        """
         wrong: list[str] = []
         for stage, book in self.snapshot().items():
             if stage not in self._sources and book.imbalance():
                 wrong.append(f"{stage} received {book.received} items, {book.imbalance()} unended")
+            if not cut and (book.cancelled or book.discarded):
+                left = book.cancelled + book.discarded
+                wrong.append(f"{left} items were left at {stage}, though nothing cut the run")
             sent = self._sent.get(stage)
             if sent is not None and sent != book.received + book.discarded:
                 wrong.append(

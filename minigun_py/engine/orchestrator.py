@@ -17,19 +17,22 @@ import sys
 import threading
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
-from minigun_py.contexts.context import Control, ExecutionContext, Kernel
+from minigun_py.contexts.context import ExecutionContext
 from minigun_py.contexts.fallback import open_nearest
-from minigun_py.engine.dispatch import Broadcast, dispatch_for
-from minigun_py.engine.kernel import SegmentKernel
-from minigun_py.engine.kernels import kernel_for
+from minigun_py.contexts.kernel import Control, Kernel
+from minigun_py.engine.doorways import Doorways
+from minigun_py.engine.kernel import SegmentKernel, kernel_for
 from minigun_py.engine.lane import Lane
 from minigun_py.engine.ledger import Ledger
-from minigun_py.engine.outbox import Exitway, Outbox
+from minigun_py.engine.loop import LoopInbox
+from minigun_py.engine.outbox import Outbox
+from minigun_py.engine.permits import Permits
 from minigun_py.engine.shutdown import Phase, Shutdown
 from minigun_py.engine.source_lane import SourceLane
 from minigun_py.engine.verdict import Verdict
@@ -37,12 +40,10 @@ from minigun_py.engine.worker_group import WorkerGroup
 from minigun_py.errors import PlanWarning, UsageError
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
-from minigun_py.primitives.channel import Receiver, Sender, open_channel
+from minigun_py.primitives.channel import Receiver
 from minigun_py.primitives.daemon import daemon_thread
 
 __all__ = ["Orchestrator"]
-
-OUTLET_SIZE = 1000
 
 
 class Orchestrator:
@@ -67,7 +68,7 @@ class Orchestrator:
         self.abandoned = False
         self._tell_end: Callable[[], None] = _nobody
         self._ended = threading.Event()
-        self._ends: list[Receiver[Any]] = []
+        self._ends: list[Receiver[Any] | LoopInbox] = []
         self.outlet: Receiver[Any] | None = None
 
     def open(self) -> None:
@@ -164,48 +165,32 @@ class Orchestrator:
         return opened
 
     def _build_lanes(self, opened: dict[int, tuple[Kernel, ExecutionContext | None]]) -> None:
-        doors: dict[str, tuple[Sender[Any], Receiver[Any]]] = {
-            s.head.name: open_channel(s.head.options.queue_size, clock=self._clock)
-            for s in self._segments
-            if not s.is_source
-        }
-        outlet: Sender[Any] | None = None
-        if self._wanted:
-            outlet, self.outlet = open_channel(OUTLET_SIZE, clock=self._clock)
-            self._ends.append(self.outlet)
+        doorways = Doorways(self._segments, self._wanted, self._clock)
+        permits = _permits(self._segments)
+        self.outlet = doorways.outlet
         for number, segment in enumerate(self._segments):
             kernel, context = opened[number]
-            exits = self._exits(segment, doors, outlet)
+            exits = doorways.exits_of(segment)
             lane: Lane
             if context is None:
                 assert isinstance(kernel, SegmentKernel)
                 lane = SourceLane(segment, kernel, exits, self._ledger, self._verdict)
             else:
-                inbox = doors[segment.head.name][1]
-                self._ends.append(inbox)
+                name = segment.head.name
                 lane = WorkerGroup(
-                    segment, kernel, context, inbox, Outbox(exits), self._ledger, self._verdict
+                    segment,
+                    kernel,
+                    context,
+                    doorways.inbox_of(name),
+                    Outbox(exits),
+                    self._ledger,
+                    self._verdict,
+                    doorways.loop_of(name),
+                    permits.get(segment.head.options.ground.block),
                 )
+                doorways.measure(name, lane)
             self._lanes.append(lane)
-        for sender, _ in doors.values():
-            sender.close()  # the lanes hold clones
-        if outlet is not None:
-            outlet.close()
-
-    def _exits(
-        self,
-        segment: Segment,
-        doors: dict[str, tuple[Sender[Any], Receiver[Any]]],
-        outlet: Sender[Any] | None,
-    ) -> list[Exitway]:
-        exits: list[Exitway] = []
-        for way_out in segment.exits:
-            if way_out.targets:
-                senders = [doors[name][0].clone() for name in way_out.targets]
-                exits.append(Exitway(dispatch_for(way_out.routing, len(senders)), senders))
-            elif outlet is not None:
-                exits.append(Exitway(Broadcast(1), [outlet.clone()]))
-        return exits
+        self._ends = doorways.close()
 
     def _run_lane(self, lane: Lane) -> None:
         try:
@@ -245,6 +230,16 @@ class Orchestrator:
                 text = f"{thread.name} did not end and is left behind; it is in\n{stack}"
                 warnings.warn(text, ResourceWarning, stacklevel=2)
         self._end()
+
+
+def _permits(segments: Sequence[Segment]) -> dict[str | None, Permits]:
+    """For each named context that several segments share, as many as it has workers."""
+    shared = Counter(s.head.options.ground.block for s in segments if s.head.options.ground.shared)
+    return {
+        segment.head.options.ground.block: Permits(segment.spec.workers)
+        for segment in segments
+        if shared[segment.head.options.ground.block] > 1
+    }
 
 
 def _turn(segment: Segment) -> int:

@@ -16,32 +16,73 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigun_py.engine.dispatch import Dispatch
+from minigun_py.engine.loop import BacklogSender, Loop
 from minigun_py.primitives.channel import Sender
 
 __all__ = ["Exitway", "Outbox"]
 
 
 class Exitway:
-    """One exit of a segment: a dispatch and the senders it deals to."""
+    """One exit of a segment: a dispatch and the senders it deals to.
 
-    def __init__(self, dispatch: Dispatch, senders: Sequence[Sender[Any]]) -> None:
-        self.dispatch, self.senders = dispatch, tuple(senders)
-        if len(self.senders) == 1:  # what a source does for every item, without a step between
-            self.append = self.senders[0].send  # type: ignore[method-assign]
-            self.extend = self.senders[0].send_many  # type: ignore[method-assign]
+    Args:
+        dispatch: Says which target gets an item.
+        senders: One for each target.
+        loops: For each target, the loop that it is within.
+        feeds: Loops that this exit feeds from outside.
+    """
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        senders: Sequence[Sender[Any] | BacklogSender],
+        loops: Sequence[Loop | None] = (),
+        feeds: Sequence[Loop] = (),
+    ) -> None:
+        self._dispatch, self.senders = dispatch, tuple(senders)
+        self._loops = tuple(loops) if any(loops) else ()
+        self._feeds = tuple(feeds)
+        for loop in self._feeds:
+            loop.fed_from_outside()
+        sender = self.senders[0]
+        if len(self.senders) == 1 and not self._loops and isinstance(sender, Sender):
+            # what a source does for every item, without a step between
+            self.append = sender.send  # type: ignore[method-assign]
+            self.extend = sender.send_many  # type: ignore[method-assign]
+
+    def deal(self, items: list[Any]) -> Sequence[tuple[int, list[Any]]]:
+        """What each target gets, which is counted in its loop from now on."""
+        shares = self._dispatch.deal(items)
+        if self._loops:
+            for target, share in shares:
+                loop = self._loops[target]
+                if loop is not None:
+                    loop.enter(len(share))
+        return shares
 
     def append(self, item: Any) -> None:
         """Send one item, waiting for room: how a source puts its items out one by one."""
-        for target, items in self.dispatch.deal([item]):
-            self.senders[target].send(items[0])
+        self.extend([item])
+
+    def close(self) -> None:
+        """Nothing more will be sent."""
+        for sender in self.senders:
+            sender.close()
+        for loop in self._feeds:
+            loop.feeder_ended()
+        self._feeds = ()
 
     def blocked(self) -> float:
         """Seconds that senders have waited so far for room in its targets."""
-        return sum(sender.statistics().blocked_seconds for sender in self.senders)
+        return sum(
+            sender.statistics().blocked_seconds
+            for sender in self.senders
+            if isinstance(sender, Sender)
+        )
 
     def extend(self, items: list[Any]) -> None:
         """Send items, waiting for room."""
-        for target, share in self.dispatch.deal(items):
+        for target, share in self.deal(items):
             self.senders[target].send_many(share)
 
 
@@ -51,7 +92,7 @@ class Outbox:
     def __init__(self, exits: Sequence[Exitway]) -> None:
         self._exits = exits
         self._lock = threading.Lock()
-        self._parcels: deque[tuple[Sender[Any], list[Any]]] = deque()
+        self._parcels: deque[tuple[Sender[Any] | BacklogSender, list[Any]]] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._parcels)
@@ -60,7 +101,7 @@ class Outbox:
         """Add what came out at each exit, and send what goes without waiting."""
         for way_out, items in zip(self._exits, outputs, strict=True):
             if items:
-                for target, share in way_out.dispatch.deal(items):
+                for target, share in way_out.deal(items):
                     self._parcels.append((way_out.senders[target], share))
         self.flush()
 
@@ -88,10 +129,9 @@ class Outbox:
     def close(self) -> None:
         """Nothing more will be sent."""
         for way_out in self._exits:
-            for sender in way_out.senders:
-                sender.close()
+            way_out.close()
 
-    def _move(self, send: Callable[[Sender[Any], list[Any]], int]) -> None:
+    def _move(self, send: Callable[[Sender[Any] | BacklogSender, list[Any]], int]) -> None:
         while self._parcels:
             sender, items = self._parcels[0]
             sent = send(sender, items)
@@ -101,6 +141,6 @@ class Outbox:
             self._parcels.popleft()
 
 
-def _send_all(sender: Sender[Any], items: list[Any]) -> int:
+def _send_all(sender: Sender[Any] | BacklogSender, items: list[Any]) -> int:
     sender.send_many(items)
     return len(items)

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from minigun_py.engine.ledger import StageBook
 
 __all__ = ["FailedItem", "RunReport", "StageReport"]
 
+T_co = TypeVar("T_co", covariant=True)
 
-@dataclass(frozen=True, slots=True)
-class FailedItem:
-    """An item on which a stage failed, whatever the policy made of it."""
+
+@dataclass(frozen=True)  # with slots, Python 3.11 could not make a FailedItem[str](...)
+class FailedItem(Generic[T_co]):
+    """An item on which a stage failed, whatever the policy made of it.
+
+    Annotate the parameter of a hook with the type of the items: ``failed: FailedItem[str]``.
+    """
 
     stage: str
-    item: Any
+    item: T_co
     error: Exception
+    attempts: int = 1
+    """How often it was tried."""
+
+    @property
+    def traceback(self) -> str:
+        """The traceback of its error, of the worker too, as text."""
+        return "".join(traceback.format_exception(self.error))
 
     def shown(self, longest: int | None = None) -> str:
         """The item as text, cut short after so many characters; whatever its repr does."""
@@ -38,6 +51,7 @@ class StageReport:
         filtered: Items that ended well and emitted nothing (not counted for consumers).
         failed: Items whose failure ended the run.
         skipped: Items that failed and were left out.
+        retried: Attempts that failed and were followed by another.
         cancelled: Items that were begun or waiting at a worker when the run was cut.
         emitted: Items that the stage gave out.
         discarded: Items that waited in its inbox when the run was cut.
@@ -53,6 +67,7 @@ class StageReport:
     filtered: int
     failed: int
     skipped: int
+    retried: int
     cancelled: int
     emitted: int
     discarded: int
@@ -76,7 +91,7 @@ class RunReport:
     ok: bool
     duration: float
     stages: Mapping[str, StageReport]
-    failures: tuple[FailedItem, ...] = ()
+    failures: tuple[FailedItem[Any], ...] = ()
     outputs: int = 0
 
     def __getitem__(self, stage: str) -> StageReport:
@@ -122,14 +137,14 @@ class RunReport:
 
 _COLUMNS: Final = (
     "stage", "workers", "received", "completed", "filtered", "failed", "skipped",
-    "cancelled", "emitted", "busy s", "blocked s", "starved s", "peak queue",
+    "retried", "cancelled", "emitted", "busy s", "blocked s", "starved s", "peak queue",
 )  # fmt: skip
 
 
 def _row(name: str, stage: StageReport) -> list[str]:
     numbers = (
         stage.workers, stage.received, stage.completed, stage.filtered, stage.failed,
-        stage.skipped, stage.cancelled, stage.emitted,
+        stage.skipped, stage.retried, stage.cancelled, stage.emitted,
     )  # fmt: skip
     seconds = (stage.busy, stage.blocked, stage.starved)
     return [name, *map(str, numbers), *(f"{s:.2f}" for s in seconds), str(stage.peak_queue)]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
+from minigun_py.contexts.registry import traits_of
 from minigun_py.engine.depth_first import DepthFirstRun
 from minigun_py.engine.interrupts import Interrupts
 from minigun_py.engine.ledger import Ledger
@@ -64,7 +65,11 @@ class Run:
         self._ends = plan.graph.dag.sinks()
         self._ledger = Ledger(self._stages.values())
         observers = Observers(settings.observers)
-        self._verdict = Verdict(self._cut, self._ledger, settings.policies, observers, self._clock)
+        self._verdict = Verdict(
+            self._cut, self._ledger, settings.policies, observers, self._clock, plan.graph.hooks
+        )
+        self._plan = plan
+        self._forks = any(traits_of(segment.spec.kind).forks for segment in plan.segments)
         parts = (plan.segments, self._ledger, self._verdict, self._cut, outputs)
         self._inline = DepthFirstRun(*parts) if plan.all_inline else None
         self._lanes = None if plan.all_inline else Orchestrator(*parts)
@@ -75,6 +80,7 @@ class Run:
         self._forget_cut = self._cut.on_cancel(self._note_cut)
         self._interrupted = False
         self._whole = True
+        self._begun = self._after_run_called = False
 
     # ------------------------------------------------------------- for the user of start()
 
@@ -82,7 +88,7 @@ class Run:
     def running(self) -> bool:
         """Whether the run has not ended."""
         if self._lanes is not None:
-            return self._lanes.running
+            return self._begun and self._lanes.running
         return self._thread is not None and self._thread.is_alive()
 
     def wait(self, timeout: float | None = None) -> RunReport:
@@ -91,8 +97,7 @@ class Run:
             self._thread.join(timeout)
             ended = not self._thread.is_alive()
         else:
-            assert self._lanes is not None
-            ended = self._lanes.wait(timeout)
+            ended = self._lanes_ended(timeout)
         if not ended:
             raise TimeoutError(f"the run has not ended within {timeout:g} s")
         return self.conclude()
@@ -114,21 +119,33 @@ class Run:
     def begin(self) -> None:
         """Open and start everything; an inline run only starts when its outputs are drawn."""
         stages = tuple(self._stages)
-        if self._lanes is not None:
-            self._lanes.open()
+        if not self._verdict.call_hooks("before_run"):
+            return
+        try:
+            if not self._open():
+                return
+        except BaseException:
+            self._call_last_hooks(ok=False)
+            raise
+        self._begun = True
+        for stage in stages:
+            self._verdict.call_stage_hooks("before", stage)  # one that fails cuts the run
         self._verdict.tell(lambda at: RunStarted(at, self._name, stages))
         if self._lanes is not None:
             self._lanes.start()
 
     def begin_in_background(self) -> None:
-        """As `begin`, and an inline run gets a thread that draws it to its end."""
-        self.begin()
-        if self._inline is not None:
+        """As `begin`. An inline run gets a thread, in which all of it happens."""
+        if self._inline is None:
+            self.begin()
+        else:
             self._thread = daemon_thread(self._exhaust, (), f"minigun-{self._name}")
             self._thread.start()
 
     def outputs(self) -> Iterator[Any]:
         """What the end stages emit, as it comes. Ends, and does not raise, when the run is cut."""
+        if not self._begun:  # a hook has failed
+            return
         try:
             yield from self._inline.outputs() if self._inline else self._received()
         except RunCancelled as error:  # an inline stage looked at a token, and raised
@@ -147,15 +164,15 @@ class Run:
     def end_early(self, reason: str) -> RunReport:
         """Cut the run because nobody wants the rest, and wait until all is closed."""
         self._cut.cancel(reason)
-        if self._lanes is not None:
-            self._lanes.wait()
+        self._lanes_ended()
+        self._call_last_hooks(ok=not self._verdict.errors)
         return self._end(ok=not self._verdict.errors)
 
     def conclude(self) -> RunReport:
         """The report of a run that has ended. Raises if it did not end well."""
-        if self._lanes is not None:
-            self._lanes.wait()
+        self._lanes_ended()
         self._audit()
+        self._call_last_hooks(ok=self._ending() is None)
         error = self._ending()
         report = self._end(ok=error is None)
         if error is not None:
@@ -169,7 +186,8 @@ class Run:
         if self._lanes is not None:
             with Interrupts() as interrupts:
                 self.begin()
-                self._watch(self._lanes, interrupts, collected)
+                if self._begun:
+                    self._watch(self._lanes, interrupts, collected)
                 return self.conclude()
         self.begin()
         try:
@@ -179,6 +197,26 @@ class Run:
         except KeyboardInterrupt:  # in the middle of an item, which is lost
             self._interrupted, self._whole = True, False
         return self.conclude()
+
+    def _lanes_ended(self, timeout: float | None = None) -> bool:
+        """Wait for the lanes, if there are any and they were begun."""
+        return self._lanes is None or not self._begun or self._lanes.wait(timeout)
+
+    def _open(self) -> bool:
+        """Open the contexts, after what comes before that. False if a hook failed."""
+        if self._verdict.hooks.of("before_run"):  # what they have made may not cross either
+            self._plan.check_crossings()
+        if self._forks and not self._verdict.call_hooks("before_fork"):
+            return False
+        if self._lanes is not None:
+            self._lanes.open()
+        return True
+
+    def _call_last_hooks(self, ok: bool) -> None:
+        """Call what comes after everything, once."""
+        if not self._after_run_called:
+            self._after_run_called = True
+            self._verdict.call_hooks("after_run", self._report(ok))
 
     def _watch(
         self, lanes: Orchestrator, interrupts: Interrupts, collected: list[Any] | None
@@ -206,10 +244,13 @@ class Run:
 
     def _exhaust(self) -> None:
         try:
+            self.begin()
             for _ in self.outputs():
                 pass
         except BaseException as error:  # nobody is there to raise it to, until the wait
             self._verdict.lane_failed(self._name, error)
+        finally:
+            self._call_last_hooks(ok=self._ending() is None)
 
     def _received(self) -> Iterator[Any]:
         assert self._lanes is not None
@@ -228,7 +269,7 @@ class Run:
     def _audit(self) -> None:
         """Check the books, once. Where a thread was left behind they cannot balance."""
         if self._final is None and self._whole and not (self._lanes and self._lanes.abandoned):
-            self._verdict.audit(self._ledger.imbalances())
+            self._verdict.audit(self._ledger.imbalances(cut=self._was_cut))
 
     def _end(self, ok: bool) -> RunReport:
         """The final report, the same however often it is asked for."""
@@ -272,7 +313,7 @@ class Run:
             duration=self._clock.now() - self._began,
             stages={name: StageReport.of(book) for name, book in books.items()},
             failures=self._verdict.failures,
-            outputs=sum(books[name].emitted for name in self._ends),
+            outputs=sum(books[name].usual for name in self._ends),
         )
 
 

@@ -8,15 +8,17 @@ drawn, so a source that pauses strands nothing, and a full channel stops the sou
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from minigun_py.contexts.context import Harvest
+from minigun_py.contexts.answer import Harvest
 from minigun_py.engine.chunking import ChunkSizer
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Exitway
+from minigun_py.engine.pace import Pace
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted
 from minigun_py.plan.segment import Segment
@@ -46,9 +48,8 @@ class Source:
             return self._push()
         drawn = self._drawn(count) if self._items is None else islice(self._items, count)
         self._kernel.run(drawn)
-        harvest = self._kernel.harvest(0)
-        self.ended = harvest.counts[0].emitted < count
-        return harvest
+        self.ended = self._kernel.drawn < count
+        return self._kernel.harvest(0)
 
     def rest(self) -> Harvest:
         """What a draw that was cut had done by then; nothing after one that was whole."""
@@ -101,8 +102,10 @@ class SourceLane:
         self._source = Source(segment, kernel, exits)
         self._stages, self._exits = kernel.stages, exits
         self._ledger, self._verdict = ledger, verdict
-        self._draining = False
+        self._draining = threading.Event()
         self._blocked = 0.0
+        rate = segment.head.options.rate
+        self._pace = Pace(rate.interval) if rate is not None else None
 
     def run(self) -> None:
         """Draw until the source ends, the run drains, or it is cut."""
@@ -114,20 +117,19 @@ class SourceLane:
             self._verdict.lane_failed(self.name, error)
         finally:
             for way_out in self._exits:
-                for sender in way_out.senders:
-                    sender.close()
+                way_out.close()
             self._verdict.stages_ended(self._stages)
 
     def drain(self) -> None:
         """Draw no more."""
-        self._draining = True
+        self._draining.set()
 
     def kill(self, why: str) -> None:
         """Nothing: a source runs in a thread, which cannot be stopped by force."""
 
     def cut(self, reason: object) -> None:
         """Draw no more; the channels are aborted by now."""
-        self._draining = True
+        self._draining.set()
 
     def _note_blocked(self, harvest: Harvest) -> None:
         """Take the time in which there was no room downstream out of the time of the stages."""
@@ -137,10 +139,10 @@ class SourceLane:
         self._ledger.waited(self.name, blocked=blocked)
 
     def _draw_all(self) -> None:
-        sizer = ChunkSizer()
+        sizer = ChunkSizer(None if self._pace is None else 1)
         try:
             self._source.open()
-            while not self._source.ended and not self._draining:
+            while self._may_draw():
                 harvest = self._source.draw(sizer.limit)
                 self._note_blocked(harvest)
                 sizer.measured(sizer.limit, harvest.seconds)
@@ -148,6 +150,16 @@ class SourceLane:
         finally:
             self._settle(self._source.rest())
             self._source.close()
+
+    def _may_draw(self) -> bool:
+        """Wait for as long as the rate asks. False if nothing is to be drawn any more."""
+        clock = self._verdict.clock
+        while self._pace is not None and not self._pace.allowed(clock.now()):
+            if self._draining.wait(self._pace.wait_time(clock.now())):
+                return False
+        if self._pace is not None:
+            self._pace.taken(clock.now())
+        return not (self._source.ended or self._draining.is_set())
 
     def _settle(self, harvest: Harvest) -> None:
         self._ledger.harvested(self._stages, harvest)

@@ -4,7 +4,8 @@ Every part of a run holds the same verdict and tells it of failures. The first t
 does not forgive cancels the run's token, whose callbacks cut the channels. What is raised at the
 door is read from here, once.
 
-*Lock order*: one lock, a leaf; the token is cancelled and observers are called without it.
+*Lock order*: one lock, a leaf; the token is cancelled, and observers and hooks are called, without
+it. Hooks have a lock of their own, which the thread that calls them may take again.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from minigun_py.clock import Clock
-from minigun_py.contexts.context import ItemFailure
+from minigun_py.contexts.answer import ItemFailure
 from minigun_py.engine.failure import Action, CrashBudget, decide
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.report import FailedItem
 from minigun_py.errors import InternalError, RunCancelled, WorkerDied
-from minigun_py.events import Event, ItemFailed, Observers, StageEnded, WorkerReplaced
+from minigun_py.events import Event, ItemFailed, ItemRetried, Observers, StageEnded, WorkerReplaced
+from minigun_py.plan.hooks import Hooks, takes_argument
 from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["Verdict"]
@@ -38,12 +40,14 @@ class Verdict:
         policies: Mapping[str, str],
         observers: Observers,
         clock: Clock,
+        hooks: Hooks | None = None,
     ) -> None:
         self._token, self._ledger, self.policies = token, ledger, policies
-        self.observers, self.clock = observers, clock
+        self.observers, self.clock, self.hooks = observers, clock, hooks or Hooks()
+        self._hook_turn = threading.RLock()  # hooks are called one at a time
         self._lock = threading.Lock()  # guards the lists and budgets below
         self._errors: list[Exception] = []
-        self._failures: list[FailedItem] = []
+        self._failures: list[FailedItem[Any]] = []
         self._budgets: dict[str, CrashBudget] = {}
 
     @property
@@ -53,7 +57,7 @@ class Verdict:
             return tuple(self._errors)
 
     @property
-    def failures(self) -> tuple[FailedItem, ...]:
+    def failures(self) -> tuple[FailedItem[Any], ...]:
         """The first thousand failed items."""
         with self._lock:
             return tuple(self._failures)
@@ -62,23 +66,53 @@ class Verdict:
         """Items failed, and the ledger has them as failed. Skips them or ends the run."""
         for failure in failures:
             action = decide(self.policies.get(failure.stage, "fail"), failure.error)
-            failed = FailedItem(failure.stage, failure.item, failure.error)
+            failed = FailedItem(failure.stage, failure.item, failure.error, failure.attempt)
             with self._lock:
                 if len(self._failures) < KEPT_FAILURES:
                     self._failures.append(failed)
             if action is Action.SKIP:
                 self._ledger.skipped(failure.stage)
             self._tell_failed(failed, action)
+            self.call_hooks("on_failure", failed)
             if action is Action.FAIL:
                 self.fail(_noted(failed))
 
-    def _tell_failed(self, failed: FailedItem, action: Action) -> None:
+    def _tell_failed(self, failed: FailedItem[Any], action: Action) -> None:
         self.tell(lambda at: ItemFailed(at, failed.stage, failed.item, failed.error, action.value))
+
+    def item_retried(
+        self, stage: str, item: object, error: Exception, attempt: int, wait: float
+    ) -> None:
+        """An attempt has failed; after `wait` seconds there will be another."""
+        self.tell(lambda at: ItemRetried(at, stage, item, error, attempt, wait))
 
     def stages_ended(self, stages: Sequence[str]) -> None:
         """The lane of these stages has ended."""
         for stage in stages:
             self.tell(functools.partial(StageEnded, stage=stage))
+            self.call_stage_hooks("after", stage)
+
+    def call_hooks(self, kind: str, *args: Any) -> bool:
+        """Call the hooks of a kind. One that raises ends the run. False if one did."""
+        done = [self._call_hook(function, kind, *args) for function in self.hooks.of(kind)]
+        return all(done)
+
+    def call_stage_hooks(self, kind: str, stage: str) -> bool:
+        """Call the hooks of a stage. One that raises ends the run. False if one did."""
+        functions = self.hooks.of_stage(kind, stage)
+        done = [self._call_hook(function, f"{kind}({stage!r})") for function in functions]
+        return all(done)
+
+    def _call_hook(self, function: Callable[..., Any], kind: str, *args: Any) -> bool:
+        wanted = args if not args or takes_argument(function) else ()
+        try:
+            with self._hook_turn:
+                function(*wanted)
+        except Exception as error:
+            error.add_note(f"in hook {kind}")
+            self.fail(error)
+            return False
+        return True
 
     def worker_died(self, stage: str, death: WorkerDied) -> None:
         """A worker was replaced. Too many deaths in a short time end the run."""
@@ -122,6 +156,7 @@ class Verdict:
             self.observers.send(make(self.clock.now()))
 
 
-def _noted(failed: FailedItem) -> Exception:
-    failed.error.add_note(f"in stage {failed.stage!r}, on item {failed.shown(200)}, attempt 1")
+def _noted(failed: FailedItem[Any]) -> Exception:
+    where = f"in stage {failed.stage!r}, on item {failed.shown(200)}"
+    failed.error.add_note(f"{where}, attempt {failed.attempts}")
     return failed.error

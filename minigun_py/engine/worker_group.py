@@ -1,52 +1,48 @@
-"""Joins the decisions for one segment: takes chunks, leases them, sends results on.
+"""Joins the decisions for one segment: leases go out, answers come in, results are sent on.
 
 ::
 
-    inbox ──chunk──> lease ──> context.serve ──> answer ──> ledger, verdict
-                       ^                            │
-                       └── died, returned ──────────┴─────> reorder ──> outbox ──> next inboxes
+    inbox ──> lending ──lease──> context.serve ──> answer ──> ledger, verdict
+                 ^                                    │
+                 └── died, returned, tried again ─────┴─────> order ──> outbox ──> next inboxes
 
-It decides nothing itself. To its context it is the receiver of leases; see `contexts.context`.
+It decides nothing itself: `Lending` says which lease is next, `Retry` whether an item is tried
+again, the verdict what a failure means.
 
-*Threads*: `run` is called by one thread, which owns the context. `receive` and `answer` are called
-by the context's workers. *Lock order*: the group's lock guards the lease book, the sizer and the
-reorder buffer, and the outbox is fed under it so that order is kept; it is taken before any
-channel's. Callbacks and waits happen without it, but for the wait on its own condition. Where
-order is kept a worker takes the turn before it, and holds it until the items that it waited for
-have their place: whoever waits for the turn wants the same, and a cut ends that wait.
+*Threads*: `run` is called by one thread, which owns the context; `answer` by the context's workers.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
-from minigun_py.clock import Clock, Deadline
-from minigun_py.contexts.context import (
+from minigun_py.clock import Deadline
+from minigun_py.contexts.answer import (
     Answer,
     Broken,
     Died,
     Done,
-    ExecutionContext,
     Harvest,
     ItemFailure,
-    Kernel,
     Lease,
     Returned,
+    Vanished,
 )
-from minigun_py.engine.chunking import ChunkSizer, fair_share
-from minigun_py.engine.lease import LeaseBook
+from minigun_py.contexts.context import ExecutionContext, LeaseReceiver
+from minigun_py.contexts.kernel import Kernel
+from minigun_py.engine.delivery import Delivery
 from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.lending import Lending
+from minigun_py.engine.loop import Loop, LoopInbox
 from minigun_py.engine.outbox import Outbox
-from minigun_py.engine.reorder import Reorder
+from minigun_py.engine.permits import Permits, PermittedLeases
 from minigun_py.engine.verdict import Verdict
-from minigun_py.errors import ChannelAborted, ContextError, EndOfChannel, WouldBlock
+from minigun_py.errors import ChannelAborted, ContextError, WorkerDied
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.channel import Receiver
 
-__all__ = ["WorkerGroup"]
+__all__ = ["OPEN_PLACES", "WorkerGroup"]
 
 OPEN_PLACES = 4
 """Leases per worker that may be begun while an earlier one is not answered, to keep order."""
@@ -63,42 +59,51 @@ class WorkerGroup:
         segment: Segment,
         kernel: Kernel,
         context: ExecutionContext,
-        inbox: Receiver[Any],
+        inbox: Receiver[Any] | LoopInbox,
         outbox: Outbox,
         ledger: Ledger,
         verdict: Verdict,
+        loop: Loop | None = None,
+        permits: Permits | None = None,
     ) -> None:
         self.name = segment.head.name
+        self._retry = segment.head.options.retry
         self._kernel, self._context = kernel, context
         self._inbox, self._outbox = inbox, outbox
         self._ledger, self._verdict = ledger, verdict
-        self._clock: Clock = verdict.clock
-        self._changed = threading.Condition()
-        self._turn = threading.Lock() if segment.head.options.ordered else nullcontext()
-        self._book = LeaseBook()
-        options = segment.head.options
-        self._workers = segment.spec.workers
-        chunk = options.chunk or (1 if context.traits.one_lease_each else None)
-        self._sizer = ChunkSizer(chunk, largest=options.queue_size)
-        self._reorder: Reorder[list[list[Any]]] | None = None
-        if options.ordered:
-            self._reorder = Reorder(OPEN_PLACES * self._workers)
-        self._closing = False
-        self._cut: ChannelAborted | None = None
-        self._wakes: list[Callable[[], None]] = []
-        self._blocked_since: float | None = None
+        in_order = segment.head.options.ordered and not kernel.holds
+        self._permits = permits
+        self._delivery = Delivery(
+            outbox,
+            OPEN_PLACES * segment.spec.workers if in_order else None,
+            verdict.clock,
+            lambda seconds: ledger.waited(self.name, blocked=seconds),
+        )
+        self._lending = Lending(
+            segment,
+            kernel,
+            context.traits,
+            inbox,
+            self._delivery,
+            loop,
+            verdict.clock,
+            self._refuse,
+        )
 
     def run(self) -> None:
         """Serve until the inbox ends or is cut, then release everything."""
         patience = 0.0
         try:
-            self._context.serve(self, self.answer)
+            leases: LeaseReceiver = self._lending
+            if self._permits is not None:
+                leases = PermittedLeases(self._lending, self._permits)
+            self._context.serve(leases, self.answer)
             self._outbox.deliver()
             patience = EXIT_SECONDS
         except ChannelAborted:
             pass  # the verdict knows why
         except ContextError as error:
-            if self._cut is None:
+            if not self._lending.is_cut:
                 self._verdict.lane_failed(self.name, error)  # else killed, and it knows why
         except BaseException as error:
             self._verdict.lane_failed(self.name, error)
@@ -112,137 +117,103 @@ class WorkerGroup:
         """End the workers by force, where the context can."""
         self._context.kill(why)
 
-    def receive(self, most: int | None = None) -> Lease:
-        """For a worker thread: wait for room downstream, for its turn, and for items."""
-        self._outbox.deliver()
-        self._note_unblocked()
-        with self._turn:
-            return self._take(most)
-
-    def receive_nowait(self, most: int | None = None) -> Lease:
-        """For a poll loop: a lease if downstream has room and there is one."""
-        if not self._outbox.flush():
-            raise WouldBlock("downstream is full")
-        self._note_unblocked()
-        with self._changed:
-            again = None if self._closing else self._book.lend_again()  # a cut lends nothing
-            if again is not None:
-                return again
-            if not self._admits():
-                raise WouldBlock("earlier leases have to be answered first")
-            outstanding = self._book.outstanding
-        try:
-            items = self._inbox.receive_many_nowait(self._share(most))
-        except EndOfChannel:
-            if outstanding:
-                raise WouldBlock("leases may come back") from None
-            raise
-        return self._lend(items)
-
-    def on_ready(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called when `receive_nowait` may give something."""
-        with self._changed:
-            self._wakes.append(wake)
-        self._inbox.on_ready(wake)
-        self._outbox.on_ready(wake)
-
-    def raise_if_cut(self) -> None:
-        """Raises `ChannelAborted` once the run is cut."""
-        if self._cut is not None:
-            raise self._cut
-
     def cut(self, reason: object) -> None:
         """End every wait of the workers; the channels are aborted by now."""
-        with self._changed:
-            self._closing, self._cut = True, ChannelAborted(reason)
-            self._changed.notify_all()
-            wakes = tuple(self._wakes)
-        for wake in wakes:
-            wake()
+        self._lending.cut(reason)
+        if self._permits is not None:
+            self._permits.wake()
+
+    @property
+    def load(self) -> int:
+        """How many items wait here, or are being worked on."""
+        return self._lending.load
 
     def answer(self, answer: Answer) -> None:
         """Take an answer. Never blocks."""
+        if self._permits is not None and isinstance(answer, Done | Died | Returned):
+            self._permits.give_back()
         match answer:
             case Done(lease, harvest):
                 self._done(lease, harvest)
             case Died(lease, index, error):
-                with self._changed:
-                    item = self._book.died(lease, index)
-                self._ledger.failed(self.name)
-                self._verdict.items_failed([ItemFailure(self.name, index, item, error)])
-                self._verdict.worker_died(self.name, error)
+                self._died(lease, index, error)
             case Returned(lease, death):
-                with self._changed:
-                    self._book.returned(lease)
+                self._lending.returned(lease)
                 if death is not None:
                     self._verdict.worker_died(self.name, death)
+            case Vanished(worker):
+                self._lending.vanished(worker)
             case Broken(error):
                 self._verdict.lane_failed(self.name, error)
 
     def _done(self, lease: Lease, harvest: Harvest) -> None:
+        items = lease.items
+        failed = {failure.index for failure in harvest.failures if failure.stage == self.name}
+        again = self._take_out_what_is_tried_again(lease, harvest)
+        self._lending.done(lease, harvest, failed)
         self._ledger.harvested(self._kernel.stages, harvest)
         if harvest.failures:
             self._verdict.items_failed(harvest.failures)
-        with self._changed:
-            self._book.done(lease)
-            self._sizer.measured(len(lease.items), harvest.seconds)
-            if self._reorder is None:
-                self._outbox.put(harvest.outputs)
-            else:
-                for outputs in self._reorder.add(lease.place, harvest.outputs):
-                    self._outbox.put(outputs)
-                self._changed.notify_all()
-            if self._outbox and self._blocked_since is None:
-                self._blocked_since = self._clock.now()
+        for failure in again:
+            self._try_again(lease, items[failure.index], failure.error)
+        if not (again and self._delivery.keeps_order):  # then its place is still taken
+            self._delivery.put(lease.place, harvest.outputs)
+        self._lending.delivered(lease, len(items) - len(again), harvest)
 
-    def _take(self, most: int | None) -> Lease:
-        with self._changed:
-            while not self._admits():
-                self._changed.wait()  # ended by an answer, or by `cut`
-        due = self._kernel.due
-        try:
-            deadline = None if due is None else Deadline(due, self._clock)
-            items = self._inbox.receive_many(self._share(most), deadline=deadline)
-        except WouldBlock:
-            return self._lend([])
-        except EndOfChannel:
-            return self._last_lease()
-        return self._lend(items)
+    def _take_out_what_is_tried_again(self, lease: Lease, harvest: Harvest) -> list[ItemFailure]:
+        """The failures that are none yet; they are no part of the harvest any more."""
+        again = [
+            failure
+            for failure in harvest.failures
+            if failure.stage == self.name and self._is_tried_again(failure.error, lease)
+        ]
+        if again:
+            harvest.failures = [f for f in harvest.failures if f not in again]
+            harvest.counts[0].received -= len(again)
+            harvest.counts[0].failed -= len(again)
+        if lease.attempt > 1:
+            harvest.failures = [self._counted(f, lease.attempt) for f in harvest.failures]
+        return again
 
-    def _admits(self) -> bool:
-        return self._closing or self._reorder is None or self._reorder.admits(self._book.next_place)
+    def _counted(self, failure: ItemFailure, attempt: int) -> ItemFailure:
+        return replace(failure, attempt=attempt) if failure.stage == self.name else failure
 
-    def _share(self, most: int | None) -> int:
-        fair = min(self._sizer.limit, fair_share(self._inbox.waiting, self._workers))
-        return fair if most is None else min(fair, most)
+    def _died(self, lease: Lease, index: int, death: WorkerDied) -> None:
+        again = self._is_tried_again(death, lease)
+        item = self._lending.died(lease, index, again)
+        if again:
+            self._try_again(lease, item, death)
+        else:
+            self._ledger.failed(self.name)
+            failure = ItemFailure(self.name, index, item, death, lease.attempt)
+            self._verdict.items_failed([failure])
+            self._lending.ended()
+        self._verdict.worker_died(self.name, death)
 
-    def _lend(self, items: list[Any], last: bool = False) -> Lease:
-        with self._changed:
-            return self._book.lend(items, last)
+    def _is_tried_again(self, error: Exception, lease: Lease) -> bool:
+        retries = self._retry is not None and not self._lending.is_cut
+        return retries and self._retry.allows(error, lease.attempt)  # type: ignore[union-attr]
 
-    def _last_lease(self) -> Lease:
-        """At the end of the stream: once more for a kernel that holds items, then the end."""
-        with self._changed:
-            if self._kernel.holds and not self._closing:
-                self._closing = True
-                return self._book.lend([], last=True)
-        raise EndOfChannel("every lease was given")
+    def _try_again(self, lease: Lease, item: Any, error: Exception) -> None:
+        assert self._retry is not None
+        wait = self._retry.wait(lease.attempt)
+        self._ledger.retried(self.name)
+        self._verdict.item_retried(self.name, item, error, lease.attempt, wait)
+        self._lending.try_again(lease, item, wait)
 
-    def _note_unblocked(self) -> None:
-        with self._changed:
-            since, self._blocked_since = self._blocked_since, None
-        if since is not None:
-            self._ledger.waited(self.name, blocked=self._clock.now() - since)
+    def _refuse(self, item: Any, error: Exception) -> None:
+        """The key of an item cannot be told, which fails the item."""
+        self._ledger.failed(self.name)
+        self._verdict.items_failed([ItemFailure(self.name, 0, item, error)])
+        self._lending.ended()
 
     def _end(self, patience: float) -> None:
         try:
-            self._context.close(Deadline.after(patience, self._clock))
+            self._context.close(Deadline.after(patience, self._verdict.clock))
         finally:
-            with self._changed:
-                lost = self._book.items
+            lost = self._lending.close()
             if lost:
                 self._ledger.cancelled(self.name, lost)
-            self._inbox.close()
             self._outbox.close()
             self._ledger.inbox_closed(self.name, self._inbox.statistics())
             self._verdict.stages_ended(self._kernel.stages)

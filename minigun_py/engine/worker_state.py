@@ -7,14 +7,16 @@ awaited they are driven through without an event loop.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any
 
 from minigun_py.contexts.event_loop import EventLoop
+from minigun_py.engine.actor import actor_of
 from minigun_py.errors import UsageError
 from minigun_py.plan.signature import is_coroutine, is_generator
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 
 __all__ = ["WorkerState"]
 
@@ -22,17 +24,21 @@ __all__ = ["WorkerState"]
 class WorkerState:
     """The states of one worker's stages, by the index of the stage."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[DeclaredStage]) -> None:
         self._stages = stages
+        self.actors = [actor_of(stage) for stage in stages]
+        """What is called for each stage."""
         self.values: list[Any] = [None] * len(stages)
         self.stage: str | None = None
         """The stage whose setup or teardown runs now."""
+        self.pending = 0
+        """Items that the first stage has taken in since it emitted something, if it keeps items."""
         self._set_up: list[tuple[int, Any]] = []
 
     @property
     def awaits(self) -> bool:
         """Whether an event loop is needed to set up or tear down."""
-        functions = [f for s in self._stages for f in (s.options.setup, s.options.teardown)]
+        functions = [f for actor in self.actors for f in (actor.setup, actor.teardown)]
         return any(function is not None and is_coroutine(function) for function in functions)
 
     def open(self, loop: EventLoop) -> None:
@@ -48,11 +54,12 @@ class WorkerState:
     async def open_async(self) -> None:
         """As `open`, where a loop runs."""
         for index, stage in enumerate(self._stages):
-            if stage.options.setup is None:
+            setup = self.actors[index].setup
+            if setup is None:
                 continue
             self.stage = stage.name
             try:
-                self.values[index], rest = await _begin(stage, stage.options.setup)
+                self.values[index], rest = await _begin(stage, setup)
             except Exception as error:
                 error.add_note(f"in the setup of stage {stage.name!r}")
                 raise
@@ -68,7 +75,7 @@ class WorkerState:
             stage = self._stages[index]
             self.stage = stage.name
             try:
-                await _end(rest, stage.options.teardown, self.values[index])
+                await _end(rest, self.actors[index].teardown, self.values[index])
             except Exception as error:
                 error.add_note(f"in the teardown of stage {stage.name!r}")
                 errors.append(error)
@@ -88,7 +95,7 @@ class WorkerState:
         raise AssertionError("nothing in it awaits")
 
 
-async def _begin(stage: Stage, setup: Callable[[], Any]) -> tuple[Any, Any]:
+async def _begin(stage: DeclaredStage, setup: Callable[[], Any]) -> tuple[Any, Any]:
     """The state, and the generator that is to be continued in the end, if it is one."""
     made = setup()
     try:
@@ -103,7 +110,7 @@ async def _end(rest: Any, teardown: Callable[[Any], Any] | None, state: Any) -> 
     try:
         if teardown is not None:
             ended = teardown(state)
-            if is_coroutine(teardown):
+            if inspect.isawaitable(ended):
                 await ended
     finally:
         if rest is not None:

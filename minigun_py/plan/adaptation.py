@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from minigun_py.contexts.fallback import nearest_spec
 from minigun_py.contexts.registry import traits_of
 from minigun_py.errors import UsageError
+from minigun_py.plan.affinity import keeps_to_itself
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.limits import Wanted, cheapest_merge, fit
 from minigun_py.plan.preflight import assigned_elsewhere, held_locks, what_cannot_cross
 from minigun_py.plan.segment import Segment
-from minigun_py.plan.stage import Accumulator, Producer
+from minigun_py.plan.stage import OwnStage, Producer
 
 __all__ = [
     "Adapted",
@@ -77,7 +78,7 @@ def lost_assignments(segments: Sequence[Segment]) -> tuple[str, ...]:
         for segment in segments
         if not traits_of(segment.spec.kind).shares_memory
         for stage in segment.stages
-        if stage.user_function is not None
+        if stage.user_function is not None and not isinstance(stage, OwnStage)
         for name in assigned_elsewhere(stage.user_function)
     )
 
@@ -135,8 +136,10 @@ def _mergeable(graph: StageGraph, segments: Sequence[Segment], pool: str) -> lis
         if traits_of(segment.spec.kind).pool != pool or len(upstreams) != 1:
             continue
         before = by_stage[upstreams[0]]
-        dealt = len(graph.dag.successors(upstreams[0])) > 1
-        apart = isinstance(before.head, Producer | Accumulator) or segment.head.options.ordered
+        feeder = graph.stages[upstreams[0]]
+        dealt = len(graph.dag.successors(upstreams[0])) > 1 or feeder.chooses_targets
+        apart = isinstance(before.head, Producer) or before.head.keeps_state
+        apart = apart or keeps_to_itself(segment.head)
         if before.spec.kind is segment.spec.kind and not apart and not dealt:
             pairs.append((before.head.name, segment.head.name))
     return pairs

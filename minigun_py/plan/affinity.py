@@ -14,9 +14,9 @@ from typing import Final
 from minigun_py.contexts.context import Traits
 from minigun_py.placement import ContextKind, ContextSpec
 from minigun_py.plan.graph import StageGraph
-from minigun_py.plan.stage import Accumulator, Consumer, Producer, Stage
+from minigun_py.plan.stage import Consumer, DeclaredStage, Producer
 
-__all__ = ["INLINE", "Affinity", "Placement", "decide_affinity"]
+__all__ = ["INLINE", "Affinity", "Placement", "decide_affinity", "keeps_to_itself"]
 
 DEEPEST_NESTING: Final = 40
 """Fan-outs and generators nest calls inside a segment; Python's stack bounds how many."""
@@ -39,6 +39,9 @@ class Placement:
 
     explicit: bool = False
     """Whether the user wrote the number of its workers."""
+
+    block: str | None = None
+    """The block or named context that `own` comes from, if it is not the stage that says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,50 +67,102 @@ def decide_affinity(
     `merged` are stages that have to be colocated with their one upstream, and why.
     """
     decided: dict[str, Affinity] = {}
-    nesting: dict[str, int] = {}
+    nesting: dict[str, int] = {}  # of what a stage calls
     for name in graph.dag.order():
         stage = graph.stages[name]
         upstreams = graph.dag.predecessors(name)
-        affinity = _decide(stage, upstreams, graph, placements[name], decided, traits_of)
+        affinity = _decide(stage, upstreams, graph, placements, decided, traits_of)
         if name in merged:
             affinity = Affinity(upstreams[0], decided[upstreams[0]].spec, merged[name])
-        if affinity.upstream is not None:
-            nesting[name] = nesting[affinity.upstream] + _nests(graph, affinity.upstream)
-            if nesting[name] > DEEPEST_NESTING:
-                why = f"{DEEPEST_NESTING} fan-outs and generators already nest in its context"
-                affinity = Affinity(None, affinity.spec, why)
-        if affinity.upstream is None:
-            nesting[name] = 0
+        depth = 0 if affinity.upstream is None else nesting[affinity.upstream]
+        if depth > DEEPEST_NESTING:
+            why = f"{DEEPEST_NESTING} fan-outs and generators already nest in its context"
+            affinity, depth = Affinity(None, affinity.spec, why), 0
+        nesting[name] = depth + _nests(graph, name)
         decided[name] = affinity
     return decided
 
 
 def _decide(
-    stage: Stage,
+    stage: DeclaredStage,
     upstreams: tuple[str, ...],
     graph: StageGraph,
-    placement: Placement,
+    placements: Mapping[str, Placement],
     decided: Mapping[str, Affinity],
     traits_of: Callable[[ContextKind], Traits],
 ) -> Affinity:
+    placement = placements[stage.name]
     alone = placement.own or placement.default
     if isinstance(stage, Producer):
         return Affinity(None, INLINE, "a producer begins in the caller's process")
-    if isinstance(stage, Accumulator):
-        return Affinity(None, INLINE, "it keeps items between calls, so it has one lane here")
-    if placement.own is not None:
-        why = placement.reason or f"it asks for {placement.own} itself"
-        return Affinity(None, placement.own, why)
-    if stage.options.ordered:
-        return Affinity(None, _here(stage, alone), "it keeps the order of its items")
+    if placement.own is not None and placement.block is None:
+        asks = placement.reason or f"it asks for {placement.own} itself"
+        return Affinity(None, placement.own, asks)
+    back = "a loop leads back to it" if graph.comes_back_to(stage.name) else None
+    if (why := _own_lane(stage) or back) is not None:
+        lane = INLINE if stage.keeps_state else _here(stage, alone)
+        return Affinity(None, placement.own or lane, why)
+    if placement.block is not None:
+        return _in_block(stage, upstreams, graph, placement, placements, decided)
     if len(upstreams) != 1:
         joined = ", ".join(upstreams) or "nobody yet"
         return Affinity(None, _here(stage, alone), f"it joins several stages ({joined})")
     return _beside(stage, graph, upstreams[0], alone, decided, traits_of)
 
 
+def _own_lane(stage: DeclaredStage) -> str | None:
+    """Why a stage that names no context is still one of its own."""
+    if stage.keeps_state:
+        return "it keeps state between its items, so it has a lane of its own"
+    if stage.options.ordered:
+        return "it keeps the order of its items"
+    if stage.worker_key is not None:
+        return "all items of a key go to one of its workers"
+    if stage.options.rate is not None:
+        return "it has a rate of its own"
+    if stage.options.retry is not None and not stage.cannot_go_on:
+        return "it tries items again that have failed"
+    return "its function takes an iterator over the items" if stage.pulls else None
+
+
+def keeps_to_itself(stage: DeclaredStage) -> bool:
+    """Whether a stage cannot be called by the one before it, wherever that runs."""
+    return _own_lane(stage) is not None
+
+
+def _in_block(
+    stage: DeclaredStage,
+    upstreams: tuple[str, ...],
+    graph: StageGraph,
+    placement: Placement,
+    placements: Mapping[str, Placement],
+    decided: Mapping[str, Affinity],
+) -> Affinity:
+    """A stage that is where a block or a named context is."""
+    assert placement.own is not None
+    if len(upstreams) == 1 and placements[upstreams[0]].block == placement.block:
+        before = upstreams[0]
+        dealt = _dealt_out(graph, before, stage.name)
+        if dealt is None and decided[before].spec == placement.own:
+            return Affinity(before, placement.own, f"{before} is in {placement.block} as well")
+    return Affinity(None, placement.own, f"it is in {placement.block}")
+
+
+def _dealt_out(graph: StageGraph, upstream: str, name: str) -> str | None:
+    """Why what an upstream emits cannot fall into a stage by a call, in words; None if it can."""
+    before = graph.stages[upstream]
+    if before.keeps_state:
+        return f"{upstream} before it gathers items"
+    if not graph.feeds(upstream, name):
+        return f"{upstream} sends it only some of its items"
+    dealt = before.options.routing != "broadcast"
+    if before.chooses_targets or (dealt and len(graph.static(upstream)) > 1):
+        return f"{upstream} deals its items out to several"
+    return None
+
+
 def _beside(
-    stage: Stage,
+    stage: DeclaredStage,
     graph: StageGraph,
     upstream: str,
     alone: ContextSpec,
@@ -116,22 +171,32 @@ def _beside(
 ) -> Affinity:
     """A stage with one upstream and nothing of its own to say."""
     before, there = graph.stages[upstream], decided[upstream].spec
-    if isinstance(before, Accumulator):
-        return Affinity(None, _here(stage, alone), f"{upstream} before it gathers items")
-    if len(graph.dag.successors(upstream)) > 1 and before.options.routing != "broadcast":
-        return Affinity(None, _here(stage, alone), f"{upstream} deals its items out to several")
+    apart = _dealt_out(graph, upstream, stage.name)
+    if apart is not None:
+        return Affinity(None, _here(stage, alone), apart)
     other_loop = _other_loop(stage, upstream, *(traits_of(s.kind) for s in (there, alone)))
     if other_loop is not None:
         return Affinity(None, _here(stage, alone), other_loop)
     if isinstance(stage, Consumer) and not traits_of(there.kind).shares_memory:
         why = f"a consumer stays in the caller's process, and {upstream} runs in another"
         return Affinity(None, INLINE, why)
+    if isinstance(stage, Consumer) and there.workers > 1:
+        first = _first(upstream, decided)
+        if graph.stages[first].options.ordered:
+            return Affinity(None, INLINE, f"a consumer takes items in the order that {first} keeps")
     if isinstance(before, Producer) and not isinstance(stage, Consumer) and alone != INLINE:
         return Affinity(None, alone, f"the pipeline runs its processors in {alone}")
     return Affinity(upstream, there, f"{upstream} is all that feeds it, so a call replaces a queue")
 
 
-def _other_loop(stage: Stage, upstream: str, there: Traits, alone: Traits) -> str | None:
+def _first(name: str, decided: Mapping[str, Affinity]) -> str:
+    """The stage that heads the context which a stage is in."""
+    while (before := decided[name].upstream) is not None:
+        name = before
+    return name
+
+
+def _other_loop(stage: DeclaredStage, upstream: str, there: Traits, alone: Traits) -> str | None:
     """Why a stage and its upstream cannot share an event loop, or the lack of one."""
     if there.runs_coroutines and not stage.is_coroutine:
         return f"a plain function would hold up the coroutines of {upstream}"
@@ -140,7 +205,7 @@ def _other_loop(stage: Stage, upstream: str, there: Traits, alone: Traits) -> st
     return None
 
 
-def _here(stage: Stage, alone: ContextSpec) -> ContextSpec:
+def _here(stage: DeclaredStage, alone: ContextSpec) -> ContextSpec:
     """Consumers stay with the caller; a processor goes where processors go."""
     return INLINE if isinstance(stage, Consumer) and not stage.is_coroutine else alone
 

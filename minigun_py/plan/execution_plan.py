@@ -25,10 +25,11 @@ from minigun_py.plan.adaptation import (
     merge_for_limits,
 )
 from minigun_py.plan.affinity import INLINE, Affinity, Placement, decide_affinity
+from minigun_py.plan.annotations import misfits
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.placing import Wishes, place
 from minigun_py.plan.segment import Segment, cut_into_segments
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 
 __all__ = ["ExecutionPlan", "PlanConfig"]
 
@@ -39,6 +40,7 @@ class PlanConfig:
 
     `execution` and `workers` are the pipeline's defaults; `override` is the run's word over every
     stage's own. `max_threads` and `max_processes` bound the workers of all stages together.
+    With `strict`, edges along which no value can fit are an error.
     """
 
     execution: ContextKind | None = None
@@ -46,6 +48,7 @@ class PlanConfig:
     override: ContextKind | None = None
     max_threads: int | None = None
     max_processes: int | None = None
+    strict: bool = False
     surroundings: Callable[[], Surroundings] = look_around
 
     @property
@@ -75,18 +78,33 @@ class ExecutionPlan:
     def __init__(
         self,
         dag: Dag[str],
-        stages: Mapping[str, Stage],
+        stages: Mapping[str, DeclaredStage],
         config: PlanConfig | None = None,
     ) -> None:
-        self._graph = StageGraph.of(dag, stages)
+        self._prepare(StageGraph.of(dag, stages), config)
+
+    @classmethod
+    def of(cls, graph: StageGraph, config: PlanConfig | None = None) -> ExecutionPlan:
+        """A plan of a graph, with all the ways in which its stages send."""
+        plan = object.__new__(cls)
+        plan._prepare(graph, config)
+        return plan
+
+    def _prepare(self, graph: StageGraph, config: PlanConfig | None) -> None:
+        self._graph = graph
         self._config = config or PlanConfig()
         self.affinities: dict[str, Affinity] = {}
         self.segments: tuple[Segment, ...] = ()
         self.notes: tuple[str, ...] = ()
-        """What is different here from what was asked for, in sentences."""
+        """What is different here from what was asked for, and the misfits, in sentences."""
+        self.misfits: tuple[str, ...] = ()
+        """The edges along which no value can fit, if annotations are right."""
 
     def plan(self) -> ExecutionPlan:
         """Decide everything. Returns itself. Raises `UsageError` for what cannot be."""
+        self.misfits = misfits(self._graph)
+        if self.misfits and self._config.strict:
+            raise UsageError("; ".join(self.misfits))
         here = self._config.surroundings()
         stages = self._graph.stages
         placements = {n: place(s, self._config.wishes, here) for n, s in stages.items()}
@@ -97,7 +115,8 @@ class ExecutionPlan:
         fitted = fit_limits(kinds.segments, explicit, self._config.limits)
         check_crossings(fitted.segments)
         self.segments = fitted.segments
-        self.notes = (*kinds.notes, *fitted.notes, *lost_assignments(fitted.segments))
+        lost = lost_assignments(fitted.segments)
+        self.notes = (*kinds.notes, *fitted.notes, *lost, *self.misfits)
         for segment in self.segments:
             for name in segment.names:
                 self.affinities[name] = replace(self.affinities[name], spec=segment.spec)
@@ -117,6 +136,10 @@ class ExecutionPlan:
                 return replace(adapted, notes=(*adapted.notes, *told))
             merged[pair[1]] = f"the limits of the pipeline leave no worker for it beside {pair[0]}"
 
+    def check_crossings(self) -> None:
+        """Look once more for what cannot cross. Raises `UsageError`."""
+        check_crossings(self.segments)
+
     @property
     def graph(self) -> StageGraph:
         """The stages and their edges."""
@@ -124,8 +147,15 @@ class ExecutionPlan:
 
     @property
     def all_inline(self) -> bool:
-        """Whether the whole run happens in the caller, without threads and queues."""
-        return all(segment.spec.kind is ContextKind.INLINE for segment in self.segments)
+        """Whether the whole run happens in the caller, without threads and queues.
+
+        Where nobody has asked for that, a stage that watches the time is reason enough for them:
+        a caller who waits for an item cannot look at the clock.
+        """
+        asked = ContextKind.INLINE in (self._config.execution, self._config.override)
+        watched = any(stage.watches_time for stage in self._graph.stages.values())
+        inline = all(segment.spec.kind is ContextKind.INLINE for segment in self.segments)
+        return inline and (asked or not watched)
 
     def context_for(self, name: str) -> ContextKind:
         """The kind of context in which the stage runs."""
@@ -151,7 +181,8 @@ class ExecutionPlan:
 
     def explain(self) -> str:
         """For each stage where it runs, how many at once, with whom, why, and what edges cost."""
-        return explain.explain(self.segments, self.affinities, self.notes, self.all_inline)
+        notes = (*self.notes, *self._graph.notes)
+        return explain.explain(self.segments, self.affinities, notes, self.all_inline)
 
     def to_mermaid(self) -> str:
         """The graph as a Mermaid flow chart, a box around every shared context."""

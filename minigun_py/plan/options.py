@@ -8,64 +8,93 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from minigun_py.errors import UsageError
 from minigun_py.placement import ContextKind, ResourceHint, StartMethod, parse_kind
 from minigun_py.plan.hints import checked_hints
+from minigun_py.plan.rate import Rate, parse_rate
+from minigun_py.plan.signature import is_coroutine, is_generator
+from minigun_py.primitives.retry import Retry
 
 __all__ = [
     "LATER_OPTIONS",
-    "StageOptions",
+    "Ground",
+    "Options",
+    "Reference",
+    "Routing",
     "check_positive",
+    "check_seconds",
     "checked_options",
     "nearest",
+    "plain_function",
     "refuse_later",
 ]
 
 DEFAULT_QUEUE_SIZE: Final = 1000
 
 LATER_OPTIONS: Final = frozenset((
-        "routes", "feedback", "key", "queue_bytes", "rate", "retry", "timeout", "dead_letter",
-        "max_failures", "ack", "stream", "stream_outputs", "max_rss",
+        "queue_bytes", "timeout", "dead_letter", "max_failures", "ack",
+        "stream_outputs", "max_rss",
 ))  # fmt: skip
 """Options of a stage that the design names and this version does not have yet."""
 
 Reference = str | Callable[..., Any] | object
 """How a stage may be named: by name, by its function, or by the stage itself."""
 
+Routing = Literal["broadcast", "round_robin", "least_loaded", "partition"] | Callable[..., Any]
+"""Who of several targets gets an item; a function of the item gives the targets by reference."""
+
 
 @dataclass(frozen=True, slots=True)
-class StageOptions:
+class Ground:
+    """What was said around a stage about where it runs: by its pipeline, or by a block in it."""
+
+    execution: ContextKind | None = None
+    workers: int | Literal["auto"] | None = None
+    block: str | None = None
+    """The ``defaults`` block or the named context that says so, in words that tell it apart."""
+    shared: bool = False
+    """Whether it is a named context, whose workers are bounded for all of its stages together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
     """What a stage says about itself. None stands for "nothing said"."""
 
     execution: ContextKind | None = None
     workers: int | Literal["auto"] | None = None
     to: tuple[Reference, ...] | None = None
     from_: tuple[Reference, ...] = ()
-    routing: Literal["broadcast", "round_robin"] = "broadcast"
+    routes: tuple[Reference, ...] = ()
+    feedback: tuple[Reference, ...] = ()
+    routing: Routing = "broadcast"
+    key: Callable[[Any], Any] | None = None
     ordered: bool = False
     queue_size: int = DEFAULT_QUEUE_SIZE
     chunk: int | None = None
     on_error: Literal["fail", "skip"] = "fail"
+    rate: Rate | None = None
+    retry: Retry | None = None
+    stream: bool = False
     resources: tuple[ResourceHint, ...] = ()
     setup: Callable[[], Any] | None = None
     teardown: Callable[[Any], Any] | None = None
     max_items_per_worker: int | None = None
     start_method: StartMethod | None = None
     fallback: Literal["nearest", "error"] = "nearest"
+    ground: Ground = Ground()
 
 
-def checked_options(given: dict[str, Any], where: str) -> StageOptions:
+def checked_options(given: dict[str, Any], where: str) -> Options:
     """The options as a record. Raises `UsageError`, naming `where`, at the first wrong one."""
-    known = [field.name for field in fields(StageOptions)]
     for name in given:
-        if name not in known:
+        if name not in _CHECKS:
             refuse_later(name, LATER_OPTIONS, "option", where)
-            raise UsageError(f"{where}: there is no option {name!r}{nearest(name, known)}")
+            raise UsageError(f"{where}: there is no option {name!r}{nearest(name, _CHECKS)}")
     values = {name: _CHECKS[name](value, where) for name, value in given.items()}
-    return StageOptions(**values)
+    return Options(**values)
 
 
 def check_positive(option: str, value: Any, where: str) -> int:
@@ -73,6 +102,13 @@ def check_positive(option: str, value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UsageError(f"{where}: {option} is a whole number from 1 on, not {value!r}")
     return value
+
+
+def check_seconds(option: str, value: Any, where: str) -> None:
+    """Raise `UsageError` unless the value is None, or a number above 0."""
+    wrong = isinstance(value, bool) or not isinstance(value, int | float) or not value > 0
+    if value is not None and wrong:
+        raise UsageError(f"{where}: {option} is a number of seconds above 0, not {value!r}")
 
 
 def refuse_later(name: str, later: Iterable[str], what: str, where: str) -> None:
@@ -115,11 +151,24 @@ def _optional(check: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
     return lambda value, where: None if value is None else check(value, where)
 
 
-def _function(option: str) -> Callable[[Any, str], Any]:
-    def check(value: Any, where: str) -> Any:
+def plain_function(option: str, value: Any, where: str) -> Callable[..., Any]:
+    """The value, which has to be a function that returns, and neither yields nor waits."""
+    function = _function(option)(value, where)
+    if is_generator(function) or is_coroutine(function):
+        what = "a generator" if is_generator(function) else "a coroutine function"
+        raise UsageError(f"{where}: {option} is a plain function that returns, and not {what}")
+    return function
+
+
+def _plain(option: str) -> Callable[[Any, str], Any]:
+    return lambda value, where: plain_function(option, value, where)
+
+
+def _function(option: str) -> Callable[[Any, str], Callable[..., Any]]:
+    def check(value: Any, where: str) -> Callable[..., Any]:
         if not callable(value):
             raise UsageError(f"{where}: {option} is a function, not {value!r}")
-        return value
+        return value  # type: ignore[no-any-return]
 
     return check
 
@@ -130,14 +179,35 @@ def _references(value: Any, _where: str) -> tuple[Reference, ...] | None:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
-def _from(value: Any, where: str) -> tuple[Reference, ...]:
+def _some_references(value: Any, where: str) -> tuple[Reference, ...]:
     return _references(value, where) or ()
 
 
-def _flag(value: Any, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise UsageError(f"{where}: ordered is True or False, not {value!r}")
-    return value
+def _flag(option: str) -> Callable[[Any, str], bool]:
+    def check(value: Any, where: str) -> bool:
+        if not isinstance(value, bool):
+            raise UsageError(f"{where}: {option} is True or False, not {value!r}")
+        return value
+
+    return check
+
+
+def _retry(value: Any, where: str) -> Retry:
+    if isinstance(value, Retry):
+        return value
+    try:
+        return Retry(value)
+    except UsageError:
+        raise UsageError(
+            f"{where}: retry is the number of attempts, from 1 on, or a Retry, not {value!r}"
+        ) from None
+
+
+def _routing(value: Any, where: str) -> Routing:
+    if not callable(value):
+        names = ("broadcast", "round_robin", "least_loaded", "partition")
+        return _one_of("routing", names)(value, where)  # type: ignore[no-any-return]
+    return plain_function("routing", value, where)
 
 
 def _one_of(
@@ -157,12 +227,18 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "execution": _execution,
     "workers": _workers,
     "to": _references,
-    "from_": _from,
-    "routing": _one_of("routing", ("broadcast", "round_robin"), ("least_loaded", "partition")),
-    "ordered": _flag,
+    "from_": _some_references,
+    "routes": _some_references,
+    "feedback": _some_references,
+    "routing": _routing,
+    "key": _optional(_plain("key")),
+    "ordered": _flag("ordered"),
     "queue_size": _positive("queue_size"),
     "chunk": _optional(_positive("chunk")),
     "on_error": _one_of("on_error", ("fail", "skip"), ("dead_letter",)),
+    "rate": _optional(parse_rate),
+    "retry": _optional(_retry),
+    "stream": _flag("stream"),
     "resources": checked_hints,
     "setup": _optional(_function("setup")),
     "teardown": _optional(_function("teardown")),

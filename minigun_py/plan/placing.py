@@ -15,7 +15,8 @@ from minigun_py.errors import UsageError
 from minigun_py.placement import ContextKind, ContextSpec
 from minigun_py.plan.affinity import INLINE, Placement
 from minigun_py.plan.hints import advise
-from minigun_py.plan.stage import Accumulator, Consumer, Producer, Stage
+from minigun_py.plan.options import Ground
+from minigun_py.plan.stage import Accumulator, Consumer, DeclaredStage, Producer
 
 __all__ = ["Wishes", "place"]
 
@@ -32,34 +33,54 @@ class Wishes:
     workers: int | Literal["auto"] | None = None
     override: ContextKind | None = None
 
+    def beside(self, ground: Ground) -> Wishes:
+        """What holds for a stage whose own pipeline, inside of this one, says this."""
+        if ground.execution is None and ground.workers is None:
+            return self
+        return Wishes(ground.execution, ground.workers, self.override)
 
-def place(stage: Stage, wishes: Wishes, here: Surroundings) -> Placement:
+
+def place(stage: DeclaredStage, wishes: Wishes, here: Surroundings) -> Placement:
     """Where a stage wants to run. Raises `UsageError` for what it cannot want."""
     _check(stage)
+    said = stage.options
+    if said.ground.block is None:
+        wishes = wishes.beside(said.ground)
     default = _default_spec(stage, wishes, here)
     explicit = isinstance(wishes.workers, int)
     if wishes.override is ContextKind.INLINE:
         return Placement(None, INLINE)
-    if isinstance(stage, Producer | Accumulator):
+    if isinstance(stage, Producer):
         return Placement(None, default)
-    said = stage.options
     advice = advise(said.resources, stage.is_coroutine, here)
     kind = said.execution or advice.kind
     if kind is not None and wishes.override is not None:
         kind = wishes.override
     by_hint = advice.kind is not None and kind is advice.kind
     workers = said.workers or (advice.workers if by_hint else None)
+    if kind is None and workers is None and said.ground.block is not None:
+        return _in_block(stage, default, wishes, here)
     if kind is None and workers is None:
         if (why := _stands_alone(stage)) is None:
             return Placement(None, default, explicit=explicit)
         return Placement(_mine(stage, default), default, why, explicit)
-    kind = kind or _kind_for_many(stage, default.kind)
+    kind = kind or _kind_for_many(stage, said.ground.execution or default.kind)
     spec = _spec(stage, kind, _count(workers, kind, wishes, here))
     reason = advice.reason if by_hint and said.execution is None else None
     return Placement(spec, default, reason, isinstance(said.workers, int))
 
 
-def _default_spec(stage: Stage, wishes: Wishes, here: Surroundings) -> ContextSpec:
+def _in_block(
+    stage: DeclaredStage, default: ContextSpec, wishes: Wishes, here: Surroundings
+) -> Placement:
+    """Where the block of a stage says, which is said as clearly as by the stage itself."""
+    ground = stage.options.ground
+    kind = wishes.override or ground.execution or _kind_for_many(stage, default.kind)
+    spec = _spec(stage, kind, _count(ground.workers, kind, wishes, here))
+    return Placement(spec, default, None, isinstance(ground.workers, int), ground.block)
+
+
+def _default_spec(stage: DeclaredStage, wishes: Wishes, here: Surroundings) -> ContextSpec:
     workers, kind = wishes.workers, wishes.override or wishes.execution
     if kind is None and stage.is_coroutine:
         kind = ContextKind.ASYNC
@@ -68,7 +89,7 @@ def _default_spec(stage: Stage, wishes: Wishes, here: Surroundings) -> ContextSp
     return _spec("the pipeline's defaults", kind, _count(workers, kind, wishes, here))
 
 
-def _stands_alone(stage: Stage) -> str | None:
+def _stands_alone(stage: DeclaredStage) -> str | None:
     """Why a stage that names neither a kind nor a number is still a context of its own."""
     said = stage.options
     if said.setup is not None:
@@ -78,13 +99,13 @@ def _stands_alone(stage: Stage) -> str | None:
     return "it has resource hints" if said.resources else None
 
 
-def _mine(stage: Stage, default: ContextSpec) -> ContextSpec:
+def _mine(stage: DeclaredStage, default: ContextSpec) -> ContextSpec:
     """The default as the stage's own: consumers stay with the caller."""
     stays = isinstance(stage, Consumer) and not stage.is_coroutine
     return _spec(stage, INLINE.kind, 1) if stays else _spec(stage, default.kind, default.workers)
 
 
-def _kind_for_many(stage: Stage, default: ContextKind) -> ContextKind:
+def _kind_for_many(stage: DeclaredStage, default: ContextKind) -> ContextKind:
     """The kind for several workers where none is named: threads, unless a default says else."""
     if default is ContextKind.INLINE:
         return ContextKind.THREAD
@@ -100,7 +121,7 @@ def _count(workers: int | str | None, kind: ContextKind, wishes: Wishes, here: S
     return int(workers or 1)
 
 
-def _spec(asking: Stage | str, kind: ContextKind, workers: int) -> ContextSpec:
+def _spec(asking: DeclaredStage | str, kind: ContextKind, workers: int) -> ContextSpec:
     said = None if isinstance(asking, str) else asking.options
     if said and said.max_items_per_worker and not traits_of(kind).recycles:
         wrong = "its workers share one event loop; drop max_items_per_worker"
@@ -116,15 +137,29 @@ def _spec(asking: Stage | str, kind: ContextKind, workers: int) -> ContextSpec:
         raise UsageError(f"{asking}: {error}") from None
 
 
-def _check(stage: Stage) -> None:
+def _check(stage: DeclaredStage) -> None:
     """Refuse options that this role or this kind has no use for."""
     said, role = stage.options, type(stage).__name__.lower()
-    if isinstance(stage, Producer | Accumulator) and (
+    if isinstance(stage, Producer) and (
         said.execution or said.workers or said.resources or said.max_items_per_worker
     ):
         wrong = "execution, workers, resources and max_items_per_worker"
         raise UsageError(f"{stage}: {role}s run in the caller, one at a time; drop {wrong}")
-    if isinstance(stage, Accumulator) and said.setup:
-        raise UsageError(f"{stage}: it has no function that could use a setup; drop setup")
-    if said.start_method and said.execution is not ContextKind.PROCESS:
+    workers = said.workers or (said.ground.workers if said.ground.block else None)
+    if isinstance(stage, Accumulator) and workers not in (None, 1) and said.key is None:
+        raise UsageError(
+            f"{stage}: with several workers each sees a part of the stream; say by key= which"
+        )
+    if stage.pulls and said.ordered and said.workers not in (None, 1):
+        raise UsageError(
+            f"{stage}: it takes an iterator, so nobody knows which item an output belongs to; "
+            "drop ordered"
+        )
+    if stage.pulls and said.execution is ContextKind.ASYNC:
+        raise UsageError(
+            f"{stage}: it takes an iterator, and has a loop of its own where it is asynchronous; "
+            "drop execution='async'"
+        )
+    kind = said.execution or said.ground.execution
+    if said.start_method and kind is not ContextKind.PROCESS:
         raise UsageError(f"{stage}: start_method is for execution='process'; name that, or drop it")

@@ -6,15 +6,16 @@ an *exit* is a stage whose outputs leave the segment, for other segments or for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minigun_py.placement import ContextSpec
 from minigun_py.plan.affinity import Affinity
 from minigun_py.plan.graph import StageGraph
-from minigun_py.plan.options import StageOptions
-from minigun_py.plan.stage import Producer, Stage
+from minigun_py.plan.options import Options, Reference
+from minigun_py.plan.stage import DeclaredStage, Producer
+from minigun_py.plan.wiring import names_of
 
 __all__ = ["Exit", "Segment", "cut_into_segments", "portable"]
 
@@ -25,20 +26,35 @@ class Exit:
 
     stage: int
     targets: tuple[str, ...]
-    routing: str
+    routing: str = "broadcast"
+    """Who of several targets gets an item, where that is for the run to say."""
+
+    references: tuple[Reference, ...] = ()
+    """Where the stage itself says what goes here: how it may call the targets."""
+
+    chosen: bool = False
+    """Whether the stage's `routing` says it, and not a `To`."""
+
+    feedback: bool = False
+    """Whether it leads back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """Colocated stages. `children[i]` are the stages, by index, that stage i calls."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[DeclaredStage, ...]
     children: tuple[tuple[int, ...], ...]
     exits: tuple[Exit, ...]
     spec: ContextSpec
+    _routed: frozenset[int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        routed = frozenset(way_out.stage for way_out in self.exits if way_out.references)
+        object.__setattr__(self, "_routed", routed)
 
     @property
-    def head(self) -> Stage:
+    def head(self) -> DeclaredStage:
         """The stage that receives the items."""
         return self.stages[0]
 
@@ -57,6 +73,10 @@ class Segment:
         """Names of the stages, the head first."""
         return tuple(stage.name for stage in self.stages)
 
+    def is_routed(self, stage: int) -> bool:
+        """Whether a stage, by index, says of each output itself where it goes."""
+        return stage in self._routed
+
 
 def cut_into_segments(graph: StageGraph, affinities: Mapping[str, Affinity]) -> list[Segment]:
     """The segments of a graph, in an order in which items flow forward."""
@@ -74,14 +94,31 @@ def _segment(graph: StageGraph, names: list[str], affinities: Mapping[str, Affin
     children: list[tuple[int, ...]] = []
     exits: list[Exit] = []
     for position, name in enumerate(names):
-        successors = graph.dag.successors(name)
-        within = [n for n in successors if affinities[n].upstream == name]
-        outside = tuple(n for n in successors if affinities[n].upstream != name)
-        children.append(tuple(index[n] for n in within))
-        if outside or not successors:
-            exits.append(Exit(position, outside, graph.stages[name].options.routing))
+        within = {n: index[n] for n in graph.static(name) if affinities[n].upstream == name}
+        children.append(tuple(within.values()))
+        exits.extend(_exits(graph, position, name, within))
     stages = tuple(graph.stages[name] for name in names)
     return Segment(stages, tuple(children), tuple(exits), affinities[names[0]].spec)
+
+
+def _exits(graph: StageGraph, position: int, name: str, within: Container[str]) -> list[Exit]:
+    stage = graph.stages[name]
+    outside = tuple(n for n in graph.static(name) if n not in within)
+    exits: list[Exit] = []
+    if stage.chooses_targets and outside:
+        exits = [
+            Exit(position, (target,), references=names_of(graph.stages[target]), chosen=True)
+            for target in outside
+        ]
+    elif outside:
+        exits = [Exit(position, outside, str(stage.options.routing))]
+    elif not graph.dag.successors(name):
+        exits = [Exit(position, ())]
+    for route in graph.routes(name):
+        exits.append(
+            Exit(position, route.targets, references=route.references, feedback=route.feedback)
+        )
+    return exits
 
 
 def portable(segment: Segment) -> Segment:
@@ -89,6 +126,9 @@ def portable(segment: Segment) -> Segment:
     return replace(segment, stages=tuple(map(_bare, segment.stages)))
 
 
-def _bare(stage: Stage) -> Stage:
+def _bare(stage: DeclaredStage) -> DeclaredStage:
     said = stage.options
-    return replace(stage, options=StageOptions(setup=said.setup, teardown=said.teardown))
+    bare = Options(setup=said.setup, teardown=said.teardown, stream=said.stream)
+    if stage.chooses_targets:
+        bare = replace(bare, routing=said.routing, key=said.key)
+    return replace(stage, options=bare)

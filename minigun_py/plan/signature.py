@@ -10,26 +10,32 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
+from minigun_py.emission import Target, To
 from minigun_py.errors import UsageError
 
 __all__ = [
     "Output",
     "Shape",
+    "called",
     "is_coroutine",
     "is_generator",
     "location",
+    "shape_of_process",
     "shape_of_source",
     "shape_of_stage",
+    "shape_of_stream",
 ]
+
+T_contra = TypeVar("T_contra", contravariant=True)
 
 _INJECTED = ("output", "state")
 """Parameters that are given by name; `state` is what the stage's setup has made."""
 
 
-class Output:
+class Output(Generic[T_contra]):
     """Emits from inside a stage: ``output(value)``, also from callbacks and helpers."""
 
     __slots__ = ("_emit",)
@@ -37,11 +43,9 @@ class Output:
     def __init__(self, emit: Callable[[Any], object]) -> None:
         self._emit = emit
 
-    def __call__(self, value: Any, *, to: object = None) -> None:
-        """Emit `value` along the stage's edges."""
-        if to is not None:
-            raise UsageError("output(to=...) is not available in this version of minigun_py")
-        self._emit(value)
+    def __call__(self, value: T_contra, *, to: Target | None = None) -> None:
+        """Emit `value` along the stage's edges, or to the stages named, as with `To`."""
+        self._emit(value if to is None else To(to, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,30 @@ def shape_of_stage(function: Callable[..., Any], where: str) -> Shape:
     return Shape(call, many, coroutine=waits, takes_state="state" in injected)
 
 
+def shape_of_process(function: Callable[..., Any], where: str) -> Shape:
+    """As `shape_of_stage`, but of a shape that gives a list in any case."""
+    shape = shape_of_stage(function, where)
+    if shape.many:
+        return shape
+    call = functools.partial(_as_list_async if shape.coroutine else _as_list, function)
+    return replace(shape, call=call, many=True)
+
+
+def shape_of_stream(function: Callable[..., Any], where: str) -> Shape:
+    """The shape of a function from an iterator: `call(items)` gives an iterable of outputs.
+
+    Of a `coroutine`, both are asynchronous.
+    """
+    _check_callable(function, where)
+    injected = _injected(function, where, positional=1)
+    if "output" in injected:
+        raise UsageError(f"{where}: a function that takes an iterator yields; drop output")
+    waits = is_coroutine(function)
+    if waits and not is_generator(function):
+        raise UsageError(f"{where}: its function takes an iterator, so it has to yield")
+    return Shape(function, True, coroutine=waits, takes_state="state" in injected)
+
+
 def shape_of_source(function: Callable[..., Any], where: str) -> Shape:
     """The shape of a producer: `call()` gives an iterator, or with `pushes`, `call(output)`.
 
@@ -93,14 +121,24 @@ def shape_of_source(function: Callable[..., Any], where: str) -> Shape:
 
 def is_generator(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a generator, of either kind; partials and objects included."""
-    called = _called(function)
-    return inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)
+    inner = called(function)
+    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
 
 
 def is_coroutine(function: Callable[..., Any]) -> bool:
     """Whether it is written with ``async def``; partials and callable objects included."""
-    called = _called(function)
-    return inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called)
+    inner = called(function)
+    return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
+
+
+def called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What runs when it is called: the method of a callable object, the function of a partial."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isroutine(function) or isinstance(function, type):
+        return function
+    method: Callable[..., Any] = getattr(function, "__call__", function)  # noqa: B004
+    return method
 
 
 def location(function: object) -> str:
@@ -115,16 +153,6 @@ def location(function: object) -> str:
 def _check_callable(function: Callable[..., Any], where: str) -> None:
     if not callable(function):
         raise UsageError(f"{where}: a stage is a function or another callable, not {function!r}")
-
-
-def _called(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What runs when it is called: the method of a callable object, the function of a partial."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.isroutine(function) or isinstance(function, type):
-        return function
-    method: Callable[..., Any] = getattr(function, "__call__", function)  # noqa: B004
-    return method
 
 
 def _injected(function: Callable[..., Any], where: str, positional: int) -> frozenset[str]:
@@ -150,6 +178,16 @@ def _check_extra(parameter: inspect.Parameter, where: str, positional: int) -> N
     raise UsageError(
         f"{where}: parameter {parameter.name!r} has no default; a stage like this takes {takes}"
     )
+
+
+def _as_list(function: Callable[..., Any], item: Any, **state: Any) -> list[Any]:
+    value = function(item, **state)
+    return [] if value is None else [value]
+
+
+async def _as_list_async(function: Callable[..., Any], item: Any, **state: Any) -> list[Any]:
+    value = await function(item, **state)
+    return [] if value is None else [value]
 
 
 def _listed(function: Callable[..., Iterator[Any]], item: Any, **state: Any) -> list[Any]:

@@ -1,7 +1,7 @@
-"""What a stage is: a name, a function, options, and one of four roles.
+"""What a stage is: a name, options, what the user wrote for it, and one of a few roles.
 
-The role decides how the engine calls the function and where the stage may be placed; it is the
-only thing about a stage that other rooms ask for.
+The role decides how the engine calls what the user wrote and where the stage may be placed; it is
+the only thing about a stage that other rooms ask for.
 """
 
 from __future__ import annotations
@@ -12,18 +12,99 @@ from functools import partial
 from typing import Any
 
 from minigun_py.errors import UsageError
-from minigun_py.plan.options import StageOptions
-from minigun_py.plan.signature import Shape, shape_of_source, shape_of_stage
+from minigun_py.plan.options import Options
+from minigun_py.plan.signature import (
+    Shape,
+    shape_of_process,
+    shape_of_source,
+    shape_of_stage,
+    shape_of_stream,
+)
 
-__all__ = ["Accumulator", "Consumer", "Processor", "Producer", "Stage"]
+__all__ = [
+    "Accumulator",
+    "Consumer",
+    "DeclaredStage",
+    "OwnStage",
+    "Processor",
+    "Producer",
+    "Stage",
+    "TimedStage",
+]
+
+
+class Stage:
+    """A step of a pipeline. Subclass it for one that keeps state, and give it to ``pipe.add``.
+
+    Every worker has a copy of its own, made before `setup`. What `setup`, `process` and `flush`
+    keep in ``self`` is theirs alone.
+
+    Example:
+        >>> from minigun_py import Pipeline, Stage
+        >>> class Total(Stage):
+        ...     def setup(self):
+        ...         self.total = 0
+        ...     def process(self, item):
+        ...         self.total += item
+        ...     def flush(self):
+        ...         return self.total
+        >>> pipe = Pipeline("sum")
+        >>> total = pipe.add(Total(), name="total")
+        >>> pipe.collect([1, 2, 3])
+        [6]
+    """
+
+    __slots__ = ()
+
+    def setup(self) -> Any:
+        """Make ready; once for each worker, before its first item."""
+
+    def process(self, item: Any) -> Any:
+        """Take an item. What it returns or yields is emitted, as by the function of a stage."""
+        raise NotImplementedError(f"{type(self).__name__} does not say in process what it does")
+
+    def flush(self) -> Any:
+        """Return or yield what is still held: no item will follow. Not called after a cut."""
+
+    def teardown(self) -> Any:
+        """Give back what `setup` took; once for each worker, after its last item."""
+
+
+class TimedStage(Stage):
+    """A stage that emits when it is time, also while no item comes.
+
+    Its worker tells it what the time is, and asks when it wants to be asked again.
+    """
+
+    now: float = 0.0
+    """The time, in monotonic seconds; kept up to date by its worker."""
+
+    @property
+    def watches_time(self) -> bool:
+        """Whether it will ever be due."""
+        return True
+
+    @property
+    def due(self) -> float | None:
+        """When it wants to be asked for what is due; None while nothing is."""
+        raise NotImplementedError
+
+    def take_due(self) -> list[Any]:
+        """What has to be emitted now."""
+        raise NotImplementedError
+
+    @property
+    def held(self) -> int:
+        """How many of the items that came last it still holds after it has emitted something."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stage:
-    """One step of a pipeline. Made by the decorators of `Pipeline`, not by hand."""
+class DeclaredStage(Stage):
+    """A stage of a pipeline. Made by the decorators and methods of `Pipeline`, not by hand."""
 
     name: str
-    options: StageOptions
+    options: Options
     location: str
 
     def __str__(self) -> str:
@@ -37,19 +118,56 @@ class Stage:
         return shape is not None and shape.coroutine
 
     @property
+    def keeps_state(self) -> bool:
+        """Whether it remembers: it has one lane in the caller if nothing else is said."""
+        return False
+
+    @property
+    def keeps_items(self) -> bool:
+        """Whether items may stay in it until no other will follow."""
+        return False
+
+    @property
+    def pulls(self) -> bool:
+        """Whether its function takes an iterator over the items."""
+        return False
+
+    @property
+    def watches_time(self) -> bool:
+        """Whether it emits when it is time, also while no item comes."""
+        return False
+
+    @property
+    def cannot_go_on(self) -> bool:
+        """Whether an error in it ends it, so that there is nothing to skip."""
+        return self.pulls
+
+    @property
+    def chooses_targets(self) -> bool:
+        """Whether it says itself, of every output, which of its targets get it."""
+        return callable(self.options.routing) or self.options.routing == "partition"
+
+    @property
+    def worker_key(self) -> Callable[[Any], Any] | None:
+        """What tells which of its workers an item goes to; None if any of them will do."""
+        return None if self.options.routing == "partition" else self.options.key
+
+    @property
     def user_function(self) -> Callable[..., Any] | None:
         """What is called for an item; None for a stage without a function."""
         return None
 
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:
-        """All that the user wrote for it: its function, its setup and its teardown."""
-        given = (self.user_function, self.options.setup, self.options.teardown)
-        return tuple(function for function in given if function is not None)
+        """All that the user wrote for it and that runs where it runs."""
+        said = self.options
+        choice = (said.routing, said.key) if self.chooses_targets else ()
+        given = (self.user_function, said.setup, said.teardown, *choice)
+        return tuple(function for function in given if callable(function))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Producer(Stage):
+class Producer(DeclaredStage):
     """A source. It has one worker, is never run again, and its error fails the run."""
 
     source: Callable[..., Any] | Iterable[Any]
@@ -66,21 +184,41 @@ class Producer(Stage):
         _check_state(self, shape)
 
     @property
+    def cannot_go_on(self) -> bool:
+        """It cannot."""
+        return True
+
+    @property
     def user_function(self) -> Callable[..., Any] | None:
         """What the user wrote; None if it gives the elements of an iterable."""
         return self.source if callable(self.source) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Processor(Stage):
-    """Makes of each item any number of others."""
+class Processor(DeclaredStage):
+    """Makes of each item any number of others; with ``stream=True``, of the stream another."""
 
     function: Callable[..., Any]
     shape: Shape = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", shape_of_stage(self.function, str(self)))
+        shape_of = shape_of_stream if self.pulls else shape_of_stage
+        object.__setattr__(self, "shape", shape_of(self.function, str(self)))
         _check_state(self, self.shape)
+
+    def process(self, item: Any) -> Any:
+        """Call the function, as its caller would."""
+        return self.function(item)
+
+    @property
+    def pulls(self) -> bool:
+        """Whether its function takes an iterator over the items."""
+        return self.options.stream
+
+    @property
+    def keeps_items(self) -> bool:
+        """Whether it looks ahead."""
+        return self.pulls
 
     @property
     def user_function(self) -> Callable[..., Any] | None:
@@ -94,14 +232,59 @@ class Consumer(Processor):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Accumulator(Stage):
-    """Gathers items into lists of `size`; a list that is not full goes after `max_wait` s."""
+class Accumulator(Processor):
+    """Turns a stream into a stream, and may keep what it likes until the stream ends."""
 
-    size: int
-    max_wait: float | None = None
+    @property
+    def pulls(self) -> bool:
+        """It does."""
+        return True
+
+    @property
+    def keeps_state(self) -> bool:
+        """It may."""
+        return True
+
+    @property
+    def keeps_items(self) -> bool:
+        """They may."""
+        return True
 
 
-def _check_state(stage: Stage, shape: Shape) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnStage(DeclaredStage):
+    """An instance of a `Stage` that the user has written, or of one that the library has ready."""
+
+    instance: Stage
+    shape: Shape = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.options.setup is not None or self.options.teardown is not None:
+            raise UsageError(f"{self}: it has the methods setup and teardown; drop the options")
+        object.__setattr__(self, "shape", shape_of_process(self.instance.process, str(self)))
+
+    @property
+    def keeps_state(self) -> bool:
+        """It may."""
+        return True
+
+    @property
+    def watches_time(self) -> bool:
+        """Whether the instance does."""
+        return isinstance(self.instance, TimedStage) and self.instance.watches_time
+
+    @property
+    def keeps_items(self) -> bool:
+        """They may, if it can be flushed."""
+        return type(self.instance).flush is not Stage.flush
+
+    @property
+    def user_function(self) -> Callable[..., Any] | None:
+        """What is called for an item."""
+        return self.instance.process
+
+
+def _check_state(stage: DeclaredStage, shape: Shape) -> None:
     """Refuse a state that nobody makes, or a teardown of nothing. Raises `UsageError`."""
     if shape.takes_state and stage.options.setup is None:
         raise UsageError(f"{stage}: it takes state, which setup= has to make")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from minigun_py import Pipeline, UsageError
+from minigun_py.cli.parameters import arguments_for
 from minigun_py.cli.target import find_target, make_pipeline
 
 ONE = """
@@ -79,7 +80,7 @@ def test_a_wrong_name_is_answered_with_the_nearest(write: Callable[..., str]) ->
 
 
 def test_a_name_of_something_else_is_refused(write: Callable[..., str]) -> None:
-    with pytest.raises(UsageError, match="text is a str, neither a Pipeline nor a function"):
+    with pytest.raises(UsageError, match="text is a str, neither a Pipeline, nor a Job"):
         find_target(f"{write(SEVERAL)}:text")
 
 
@@ -157,3 +158,41 @@ def test_what_a_module_fails_to_import_is_its_own_error(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
         find_target("broken_jobs")
+
+
+JOB = """
+    from minigun_py import Job, consumer, producer
+    class Squares(Job):
+        def __init__(self, top: int, name: str = "s"):
+            self.top, self.name = top, name
+        @producer
+        def numbers(self):
+            yield from range(self.top)
+        @consumer
+        def square(self, n):
+            return n * n
+"""
+
+
+def test_a_job_that_is_defined_in_the_file_can_be_the_only_one(write: Callable[..., str]) -> None:
+    pipe = make_pipeline(find_target(write(JOB)), {"top": 3})
+    assert pipe.collect() == [0, 1, 4]
+
+
+def test_a_job_can_be_named(write: Callable[..., str]) -> None:
+    file = write(JOB + "    class Few(Squares):\n        pass\n")
+    assert make_pipeline(find_target(f"{file}:Few"), {"top": 2}).collect() == [0, 1]
+    with pytest.raises(UsageError, match=r"(?s)several pipelines.*Squares.*Few"):
+        find_target(file)
+
+
+def test_an_instance_of_a_job_can_be_named(write: Callable[..., str]) -> None:
+    file = write(JOB + "    few = Squares(2)\n")
+    assert make_pipeline(find_target(f"{file}:few"), {}).collect() == [0, 1]
+
+
+def test_the_arguments_of_a_job_are_those_of_its_constructor(write: Callable[..., str]) -> None:
+    target = find_target(write(JOB))
+    assert arguments_for(target, ["top=3"]) == {"top": 3}
+    with pytest.raises(UsageError, match="missing: -p top="):
+        arguments_for(target, [])

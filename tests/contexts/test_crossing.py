@@ -10,7 +10,7 @@ import pytest
 
 from contract.kernels import ChainKernel
 from minigun_py.contexts import crossing
-from minigun_py.contexts.context import Harvest, ItemFailure, StageCounts
+from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
 from minigun_py.errors import NotPicklable, RemoteError
 
 STAGES = ("work",)
@@ -41,7 +41,7 @@ def failed(error: Exception, item: Any = None, stage: str = "work") -> Harvest:
 
 
 def test_a_harvest_crosses_whole() -> None:
-    harvest = Harvest([[1, None], []], [StageCounts(2, 1, 1, 0, 0, 1)], [], 0.5)
+    harvest = Harvest([[1, None], []], [StageCounts(2, 1, 1, 0, 0, 1)], [], 0.5, 7, 12.5)
     assert cross(harvest) == harvest
 
 
@@ -88,10 +88,13 @@ def test_items_are_packed_one_by_one_the_slow_way_if_need_be() -> None:
 
 
 def test_items_run_one_by_one_fail_alone() -> None:
-    worker = ChainKernel(work=lambda n: threading.Lock() if n == 2 else 1 / n).bind()
+    kernel = ChainKernel(work=lambda n: threading.Lock() if n == 2 else 1 / n)
+    worker = kernel.bind()
     items = [1, 0, 2, threading.Lock(), 4]
-    blobs = crossing.run_each(worker, crossing.pack_each(items), STAGES)
-    harvest = crossing.unpack_each(blobs, STAGES, (0,))
+    one_by_one = crossing.OneByOne(worker, crossing.pack_each(items), kernel)
+    while (chunk := one_by_one.next()) is not None:
+        worker.run(chunk)
+    harvest = crossing.unpack_each(one_by_one.hand_in(), STAGES, (0,))
     assert harvest.outputs == [[1.0, 0.25]]
     told = [(failure.index, type(failure.error)) for failure in harvest.failures]
     assert told == [(1, ZeroDivisionError), (2, NotPicklable), (3, NotPicklable)]

@@ -5,33 +5,35 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from contract.gate import LIMIT
-from minigun_py.contexts.context import (
+from minigun_py.contexts.answer import (
     Answer,
-    Control,
+    Broken,
     Died,
     Done,
     Harvest,
     ItemFailure,
     Lease,
-    Post,
     Returned,
     StageCounts,
+    Vanished,
 )
+from minigun_py.contexts.kernel import Control, Post, Turns
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 
-__all__ = ["ChainKernel", "HoldingKernel", "Leases"]
+__all__ = ["AttemptKernel", "ChainKernel", "HoldingKernel", "Leases"]
 
 
 class ChainKernel:
     """Functions of one value, one after the other, with an exit at the end."""
 
     holds = False
-    due: float | None = None
+    tells_attempt = False
 
     def __init__(self, **functions: Callable[[Any], Any]) -> None:
         self.by_name = functions
@@ -41,24 +43,34 @@ class ChainKernel:
         self.control = Control()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _chain, (self.by_name,)
+        return _chain, (type(self), self.by_name)
 
     def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundChain:
-        return BoundChain(self.by_name)
+        return BoundChain(self.by_name, self.tells_attempt)
 
     def bind_coroutines(self, post: Post) -> BoundCoroutineChain:
-        return BoundCoroutineChain(self.by_name)
+        return BoundCoroutineChain(self.by_name, self.tells_attempt)
 
 
-def _chain(functions: dict[str, Callable[[Any], Any]]) -> ChainKernel:
-    return ChainKernel(**functions)
+class AttemptKernel(ChainKernel):
+    """The same; beside each value it tells the attempt."""
+
+    tells_attempt = True
+
+
+def _chain(kind: type[ChainKernel], functions: dict[str, Callable[[Any], Any]]) -> ChainKernel:
+    return kind(**functions)
 
 
 class _Bound:
     """A chain with the results of one worker."""
 
-    def __init__(self, functions: dict[str, Callable[[Any], Any]]) -> None:
-        self._functions = functions
+    attempt = 1
+
+    def __init__(
+        self, functions: dict[str, Callable[[Any], Any]], tells_attempt: bool = False
+    ) -> None:
+        self._functions, self._tells_attempt = functions, tells_attempt
         self._begin()
 
     def harvest(self, received: int) -> Harvest:
@@ -81,7 +93,7 @@ class _Bound:
             counts.completed += 1
             counts.emitted += 1
             value = result
-        self._outputs.append(value)
+        self._outputs.append((value, self.attempt) if self._tells_attempt else value)
 
     def _begin(self) -> None:
         self._outputs: list[Any] = []
@@ -98,13 +110,15 @@ class BoundChain(_Bound):
     def close(self) -> None:
         """Nothing was set up."""
 
-    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
+    def work(self, turns: Turns) -> None:
+        while (items := turns.next()) is not None:
+            self.attempt = turns.attempt
+            self.run(items)
+
+    def run(self, items: Iterable[Any]) -> None:
         for index, item in enumerate(items):
             with contextlib.suppress(StopIteration):  # how a coroutine that never awaits ends
                 self._run_one(index, item).send(None)
-
-    def finish(self) -> None:
-        """Nothing is held."""
 
 
 class BoundCoroutineChain(_Bound):
@@ -117,36 +131,67 @@ class BoundCoroutineChain(_Bound):
         """Nothing was set up."""
 
     def twin(self, post: Post) -> BoundCoroutineChain:
-        return BoundCoroutineChain(self._functions)
+        return BoundCoroutineChain(self._functions, self._tells_attempt)
 
     async def run(self, items: Sequence[Any]) -> None:
         for index, item in enumerate(items):
             await self._run_one(index, item)
 
+    async def finish(self) -> None:
+        """Nothing is held."""
+
+
+def _same(item: Any) -> Any:
+    return item
+
 
 class HoldingKernel:
-    """Holds every item until it is told to finish."""
+    """Holds what it made of items until it is told to emit; then each with the worker's number."""
 
     stages = ("hold",)
     exit_stages = (0,)
     holds = True
-    due: float | None = None
 
-    functions: tuple[Callable[..., Any], ...] = ()
-
-    def __init__(self) -> None:
-        self._held: list[Any] = []
-        self._outputs: list[Any] = []
+    def __init__(self, function: Callable[[Any], Any] = _same, due: float | None = None) -> None:
+        self.function, self.due = function, due
+        self.functions = (function,)
         self.control = Control()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return HoldingKernel, ()
+        return HoldingKernel, (self.function, self.due)
 
-    def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> HoldingKernel:
-        return self
+    def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundHolding:
+        return BoundHolding(self, post or Post(), [])
 
-    def bind_coroutines(self, post: Post) -> BoundCoroutineChain:
-        raise NotImplementedError("what holds items runs on no loop")
+    def bind_coroutines(self, post: Post) -> BoundCoroutineHolding:
+        return BoundCoroutineHolding(self, post, [])
+
+
+class _Holding:
+    """What one worker has taken in; `held` may be that of others too."""
+
+    attempt = 1
+
+    def __init__(self, kernel: HoldingKernel, post: Post, held: list[Any]) -> None:
+        self._kernel, self._post, self._held = kernel, post, held
+        self._outputs: list[Any] = []
+
+    def harvest(self, received: int) -> Harvest:
+        outputs, self._outputs = self._outputs, []
+        counts = StageCounts(received=received, completed=received, emitted=len(outputs))
+        pending = len(self._held)
+        return Harvest([outputs], [counts], [], 0.001, pending, self._kernel.due)
+
+    def _take(self, item: Any) -> None:
+        self._held.append(self._kernel.function(item))
+
+    def _emit(self) -> None:
+        self._outputs += [(self._post.worker, item) for item in self._held]
+        self._held.clear()
+
+
+class BoundHolding(_Holding):
+    """A worker that holds."""
 
     def open(self) -> None:
         """Nothing is set up."""
@@ -154,29 +199,58 @@ class HoldingKernel:
     def close(self) -> None:
         """Nothing was set up."""
 
-    def run(self, items: Iterable[Any], where: Callable[[], int] | None = None) -> None:
-        self._held.extend(items)
+    def work(self, turns: Turns) -> None:
+        while (items := turns.next()) is not None:
+            for item in items:
+                self._take(item)
+            if turns.flush:
+                self._emit()
+        self._emit()
 
-    def finish(self) -> None:
-        self._outputs, self._held = self._held, []
 
-    def harvest(self, received: int) -> Harvest:
-        outputs, self._outputs = self._outputs, []
-        counts = StageCounts(received=received, completed=received, emitted=len(outputs))
-        return Harvest([outputs], [counts])
+class BoundCoroutineHolding(_Holding):
+    """The same on a loop, where all tasks hold together."""
+
+    async def open(self) -> None:
+        """Nothing is set up."""
+
+    async def close(self) -> None:
+        """Nothing was set up."""
+
+    def twin(self, post: Post) -> BoundCoroutineHolding:
+        return BoundCoroutineHolding(self._kernel, post, self._held)
+
+    async def run(self, items: Sequence[Any]) -> None:
+        for item in items:
+            self._take(item)
+
+    async def finish(self) -> None:
+        self._emit()
 
 
 class Leases:
     """A list as a stream of leases. It ends when all are answered, as a worker group's does.
 
-    A lease that comes back is lent again, without the item that was to blame.
+    A lease that comes back is lent again, without the item that was to blame. With `holders`, a
+    lease is for the worker that has got it and for no other, each of so many workers gets a last
+    lease of its own, and what a worker has held is lent again when it has vanished; `together`,
+    what they hold is held by all, and one of them gets the last lease.
     """
 
-    def __init__(self, *chunks: list[Any], ended: bool = True) -> None:
+    def __init__(
+        self, *chunks: list[Any], ended: bool = True, holders: int = 0, together: bool = False
+    ) -> None:
         self._changed = threading.Condition()
         self._waiting = deque(Lease(place, items) for place, items in enumerate(chunks))
+        self._bound = holders > 0 and not together
+        self._last_for = {0} if together else set(range(1, holders + 1))
+        self._together = together
+        self._later: tuple[float, Lease] | None = None
+        self._held: dict[int, list[Any]] = {}
         self.lent = tuple(self._waiting)
-        self._out = 0
+        self._places = len(chunks)
+        self._out: list[Lease] = []
+        self._again: list[Lease] = []
         self._ended = ended
         self._cut: str | None = None
         self._wakes: list[Callable[[], None]] = []
@@ -184,18 +258,28 @@ class Leases:
 
     # ------------------------------------------------------------- for the context
 
-    def receive(self, most: int | None = None) -> Lease:
+    def receive(self, worker: int, most: int | None = None) -> Lease:
         with self._changed:
             while True:
                 try:
-                    return self._next()
+                    return self._next(worker)
                 except WouldBlock:
-                    if not self._changed.wait(LIMIT):
+                    later = self.wait_time()
+                    if not self._changed.wait(LIMIT if later is None else later) and later is None:
                         raise TimeoutError("no lease came, and no end") from None
 
-    def receive_nowait(self, most: int | None = None) -> Lease:
+    def receive_nowait(self, worker: int, most: int | None = None) -> Lease:
         with self._changed:
-            return self._next()
+            return self._next(worker)
+
+    @property
+    def bound(self) -> bool:
+        """Whether each worker has leases of its own."""
+        return self._bound
+
+    def wait_time(self) -> float | None:
+        with self._changed:
+            return None if self._later is None else max(0.0, self._later[0] - time.monotonic())
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         with self._changed:
@@ -210,12 +294,21 @@ class Leases:
     def answer(self, answer: Answer) -> None:
         with self._changed:
             self.answers.append(answer)
-            self._out -= 1
-            if isinstance(answer, Returned | Died):
-                lease = answer.lease
-                if isinstance(answer, Died):
-                    lease.items = lease.items[: answer.index] + lease.items[answer.index + 1 :]
-                self._waiting.append(lease)
+            match answer:
+                case Done(lease, harvest):
+                    self._out.remove(lease)
+                    kept = self._held.get(lease.worker, []) + lease.items
+                    self._held[lease.worker] = kept[len(kept) - harvest.pending :]
+                case Died(lease, index):
+                    lease.items = lease.items[:index] + lease.items[index + 1 :]
+                    self._come_back(lease)
+                case Returned(lease):
+                    self._come_back(lease)
+                case Vanished(worker):
+                    held = Lease(self._next_place(), self._held.pop(worker, []), worker=worker)
+                    self._again += [held] if held.items else []
+                case Broken():
+                    pass
             self._changed.notify_all()
 
     # ------------------------------------------------------------- for the test
@@ -227,6 +320,10 @@ class Leases:
     def abort(self, reason: str) -> None:
         """Cut the stream."""
         self._change(cut=reason)
+
+    def add_later(self, seconds: float, items: list[Any]) -> None:
+        """Have a lease that is there when so many seconds have passed, of which nobody tells."""
+        self._later = time.monotonic() + seconds, Lease(self._next_place(), items)
 
     def wait_for_answers(self, count: int) -> None:
         """Wait until so many answers have come."""
@@ -249,15 +346,54 @@ class Leases:
         """What failed, in the order in which it was told."""
         return [failure for answer in self.done for failure in answer.harvest.failures]
 
-    def _next(self) -> Lease:
+    # ------------------------------------------------------------- inside
+
+    def _next(self, worker: int) -> Lease:
         if self._cut is not None:
             raise ChannelAborted(self._cut)
-        if self._waiting:
-            self._out += 1
-            return self._waiting.popleft()
-        if self._ended and not self._out:
+        if self._later is not None and self._later[0] <= time.monotonic():
+            self._waiting.append(self._later[1])
+            self._later = None
+        lease = self._lent_to(worker)
+        if lease is not None:
+            self._out.append(lease)
+            return lease
+        may_come = self._later is not None or any(map(self._is_for(worker), self._out))
+        if not self._ended or may_come:
+            raise WouldBlock("no lease now")
+        return self._last_of(worker)
+
+    def _lent_to(self, worker: int) -> Lease | None:
+        """A lease for this worker, those first that have come back."""
+        for lease in filter(self._is_for(worker), self._again):
+            self._again.remove(lease)
+            lease.worker = worker
+            return lease
+        if not self._waiting:
+            return None
+        lease = self._waiting.popleft()
+        lease.worker = worker
+        return lease
+
+    def _last_of(self, worker: int) -> Lease:
+        whose = 0 if self._together else worker
+        if whose not in self._last_for:
             raise EndOfChannel("every lease is answered")
-        raise WouldBlock("no lease now")
+        self._last_for.remove(whose)
+        last = Lease(self._next_place(), [], last=True, worker=worker)
+        self._out.append(last)
+        return last
+
+    def _is_for(self, worker: int) -> Callable[[Lease], bool]:
+        return lambda lease: not self._bound or lease.worker == worker
+
+    def _come_back(self, lease: Lease) -> None:
+        self._out.remove(lease)
+        self._again.append(lease)
+
+    def _next_place(self) -> int:
+        self._places += 1
+        return self._places
 
     def _change(self, *, ended: bool = False, cut: str | None = None) -> None:
         with self._changed:

@@ -28,11 +28,13 @@ from contract.functions import (
     unbuildable_for_two,
 )
 from contract.gate import LIMIT, Gate, open_gate
-from contract.kernels import ChainKernel, HoldingKernel, Leases
+from contract.kernels import AttemptKernel, ChainKernel, HoldingKernel, Leases
 from contract.needs import Contract, needs
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
-from minigun_py.contexts.context import Died, Done, ExecutionContext, Kernel, Traits
+from minigun_py.contexts.answer import Died, Done, Vanished
+from minigun_py.contexts.context import ExecutionContext, Traits
+from minigun_py.contexts.kernel import Kernel
 from minigun_py.errors import ChannelAborted, ContextError, NotPicklable, RemoteError, WorkerDied
 from minigun_py.placement import ContextKind, ContextSpec
 
@@ -105,13 +107,11 @@ class SeamContract(Contract):
         assert (first.received, first.completed, first.failed) == (3, 2, 1)
         assert (second.received, second.completed, second.emitted) == (2, 2, 2)
 
-    @needs("not one_lease_each")
-    @needs("not runs_coroutines")
-    def test_a_kernel_that_holds_items_gives_them_after_the_last_lease(self) -> None:
-        leases = Leases([1, 2], [3], [])
-        leases.lent[-1].last = True
-        self._serve(HoldingKernel(), leases, workers=1)
-        assert leases.outputs == [1, 2, 3]
+    def test_a_worker_is_told_how_often_the_items_of_a_lease_are_tried_with_it(self) -> None:
+        leases = Leases([1], [2], [3])
+        leases.lent[1].attempt = 3
+        self._serve(AttemptKernel(same=same), leases, workers=1)
+        assert leases.outputs == [(1, 1), (2, 3), (3, 1)]
 
     # ------------------------------------------------------------- failures
 
@@ -214,6 +214,128 @@ class SeamContract(Contract):
             leases.wait_for_answers(1)
             leases.end()
         assert leases.outputs == [2]
+
+    def test_a_lease_that_is_there_after_a_while_is_asked_for_though_nobody_tells_of_it(
+        self,
+    ) -> None:
+        leases = Leases([1])
+        leases.add_later(0.02, [2])
+        self._serve(ChainKernel(double=double), leases)
+        assert leases.outputs == [2, 4]
+
+    # ------------------------------------------------------------- workers that hold items
+
+    @needs("not one_lease_each")
+    def test_what_a_worker_holds_comes_with_its_last_lease(self) -> None:
+        leases = self._leases_to_hold([1, 2], [3], workers=1)
+        self._serve(HoldingKernel(), leases, workers=1)
+        assert [answer.harvest.outputs for answer in leases.done] == [
+            [[]], [[]], [[(1, 1), (1, 2), (1, 3)]],
+        ]  # fmt: skip
+
+    @needs("one_lease_each")
+    def test_what_a_worker_of_one_lease_holds_comes_with_that_lease(self) -> None:
+        leases = self._leases_to_hold([1, 2], [3], workers=1)
+        self._serve(HoldingKernel(), leases, workers=1)
+        assert [answer.harvest.outputs for answer in leases.done] == [
+            [[(1, 1), (1, 2)]], [[(1, 3)]], [[]],
+        ]  # fmt: skip
+
+    @needs("not runs_coroutines")
+    def test_each_worker_gets_a_last_lease_of_its_own(self) -> None:
+        leases = self._leases_to_hold(*([n] for n in range(20)))
+        self._serve(HoldingKernel(), leases)
+        last = [answer.lease.worker for answer in leases.done if answer.lease.last]
+        assert sorted(last) == list(range(1, self.workers + 1))
+        assert sorted(item for _, item in leases.outputs) == list(range(20))
+
+    @needs("not runs_coroutines")
+    def test_a_lease_is_run_by_the_worker_that_it_is_for(self) -> None:
+        leases = self._leases_to_hold(*([n] for n in range(20)))
+        self._serve(HoldingKernel(), leases)
+        for answer in leases.done:
+            assert {worker for worker, _ in answer.harvest.outputs[0]} <= {answer.lease.worker}
+
+    @needs("runs_coroutines")
+    def test_workers_of_one_loop_hold_together_and_get_one_last_lease(self) -> None:
+        leases = self._leases_to_hold(*([n] for n in range(20)))
+        self._serve(HoldingKernel(), leases)
+        (last,) = [answer for answer in leases.done if answer.lease.last]
+        assert sorted(item for _, item in last.harvest.outputs[0]) == list(range(20))
+
+    @needs("not one_lease_each")
+    def test_a_flush_has_what_is_held_emitted_and_the_worker_goes_on(self) -> None:
+        leases = self._leases_to_hold([1], [2], [], [3], workers=1)
+        leases.lent[2].flush = True
+        self._serve(HoldingKernel(), leases, workers=1)
+        assert [answer.harvest.outputs for answer in leases.done] == [
+            [[]], [[]], [[(1, 1), (1, 2)]], [[]], [[(1, 3)]],
+        ]  # fmt: skip
+
+    @needs("not one_lease_each")
+    def test_an_answer_says_how_many_items_are_held_and_when_the_worker_is_due(self) -> None:
+        leases = self._leases_to_hold([1, 2], [3], workers=1)
+        self._serve(HoldingKernel(due=123.5), leases, workers=1)
+        assert [(a.harvest.pending, a.harvest.due) for a in leases.done] == [
+            (2, 123.5), (3, 123.5), (0, 123.5),
+        ]  # fmt: skip
+
+    @needs("recycles")
+    def test_a_worker_that_has_had_its_share_gives_what_it_holds(self) -> None:
+        leases = self._leases_to_hold([1], [2], [3], workers=1)
+        self._serve(HoldingKernel(), leases, workers=1, share=2)
+        given = {answer.lease.place: answer.harvest.outputs[0] for answer in leases.done}
+        assert {1, 2} <= {item for place in (0, 1) for _, item in given[place]}
+        assert sorted(item for _, item in leases.outputs) == [1, 2, 3]
+        assert not [answer for answer in leases.answers if isinstance(answer, Vanished)]
+
+    @needs("survives_crash")
+    @needs("not one_lease_each")
+    def test_a_worker_that_is_killed_has_vanished_with_what_it_held(self) -> None:
+        leases = self._leases_to_hold([1, 2], [3], [0, 4], workers=1)
+        self._serve(HoldingKernel(die_at_zero), leases, workers=1)
+        told = [type(answer) for answer in leases.answers if not isinstance(answer, Done)]
+        assert told == [Died, Vanished]
+        assert sorted(item for _, item in leases.outputs) == [1, 2, 3, 4]
+
+    @needs("survives_crash")
+    def test_no_worker_has_vanished_that_ended_by_itself(self) -> None:
+        leases = self._leases_to_hold(*([n] for n in range(20)))
+        self._serve(HoldingKernel(), leases)
+        assert {type(answer) for answer in leases.answers} == {Done}
+
+    @needs("survives_crash")
+    def test_no_worker_vanishes_that_holds_nothing(self) -> None:
+        leases = Leases([1, 0], [2])
+        self._serve(ChainKernel(die=die_at_zero), leases)
+        assert not [answer for answer in leases.answers if isinstance(answer, Vanished)]
+
+    def test_an_item_that_cannot_cross_takes_nothing_from_what_is_held(self) -> None:
+        leases = self._leases_to_hold([1, threading.Lock(), 3, threading.Lock()], workers=1)
+        self._serve(HoldingKernel(type_name), leases, workers=1)
+        came = [name for _, name in leases.outputs]
+        if self.traits.shares_memory:
+            assert came == ["int", "lock", "int", "lock"]
+        else:
+            assert [failure.index for failure in leases.failures] == [1, 3]
+            assert came == ["int", "int"]
+
+    @needs("not shares_memory")
+    @needs("not one_lease_each")
+    def test_an_item_that_cannot_cross_leaves_it_known_how_many_are_held(self) -> None:
+        leases = self._leases_to_hold([1, 2, threading.Lock()], workers=1)
+        self._serve(HoldingKernel(due=5.0), leases, workers=1)
+        first = leases.done[0].harvest
+        assert (first.pending, first.due) == (2, 5.0)
+
+    @needs("not shares_memory")
+    @pytest.mark.parametrize("beside", [3, threading.Lock()], ids=["at once", "one by one"])
+    @pytest.mark.parametrize("function", [lock_for_two, unbuildable_for_two])
+    def test_what_is_held_and_cannot_cross_ends_the_work(self, function: Any, beside: Any) -> None:
+        """It may be made of many items, none of which could be run again."""
+        leases = self._leases_to_hold([1, 2, beside], workers=1)
+        with pytest.raises(NotPicklable):
+            self._serve(HoldingKernel(function), leases, workers=1, share=3)
 
     # ------------------------------------------------------------- endings
 
@@ -331,13 +453,25 @@ class SeamContract(Contract):
             wait=GatedCoroutine(gate) if self.traits.runs_coroutines else Gated(gate)
         )
 
-    def _opened(self, kernel: Kernel, workers: int | None = None) -> ExecutionContext:
+    def _leases_to_hold(self, *chunks: list[Any], workers: int | None = None) -> Leases:
+        together = self.traits.runs_coroutines
+        return Leases(*chunks, holders=workers or self.workers, together=together)
+
+    def _opened(
+        self, kernel: Kernel, workers: int | None = None, share: int | None = None
+    ) -> ExecutionContext:
         context = registry.create(self.kind)
-        context.open(kernel, ContextSpec(self.kind, workers or self.workers))
+        context.open(kernel, ContextSpec(self.kind, workers or self.workers, share))
         return context
 
-    def _serve(self, kernel: Kernel, leases: Leases, workers: int | None = None) -> None:
-        context = self._opened(kernel, workers)
+    def _serve(
+        self,
+        kernel: Kernel,
+        leases: Leases,
+        workers: int | None = None,
+        share: int | None = None,
+    ) -> None:
+        context = self._opened(kernel, workers, share)
         try:
             context.serve(leases, leases.answer)
         finally:
@@ -386,4 +520,4 @@ def _trace_of(error: BaseException) -> str:
 
 
 def _death_of(answer: Any) -> WorkerDied | None:
-    return answer.error if isinstance(answer, Died) else answer.death
+    return answer.error if isinstance(answer, Died) else getattr(answer, "death", None)

@@ -8,6 +8,7 @@ TRAITS = Traits(
     shares_memory=False,
     survives_crash=True,
     killable=True,
+    forks=True,
     one_lease_each=True,
     pool="processes",
     worker="forked process",

@@ -7,7 +7,7 @@ from typing import Any
 
 from minigun_py.placement import ContextKind, ContextSpec
 from minigun_py.plan.segment import Exit, Segment
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 from plan.drawing import consumer, processor, source
 
 __all__ = ["chain", "grow"]
@@ -16,7 +16,7 @@ INLINE = ContextSpec(ContextKind.INLINE)
 
 
 def grow(
-    stages: Sequence[Stage],
+    stages: Sequence[DeclaredStage],
     children: Sequence[Sequence[int]],
     exits: Sequence[Exit] | None = None,
     spec: ContextSpec = INLINE,
@@ -35,7 +35,7 @@ def chain(
     **options: Any,
 ) -> Segment:
     """A chain of processors; fed by a producer of `items`, if given. `ends`: the last consumes."""
-    stages: list[Stage] = [] if items is None else [source("items", items)]
+    stages: list[DeclaredStage] = [] if items is None else [source("items", items)]
     for place, (name, function) in enumerate(functions.items(), start=1):
         make = consumer if ends and place == len(functions) else processor
         stages.append(make(name, function, **options))

@@ -7,9 +7,12 @@ from typing import Any, ClassVar
 
 from engine.growing import chain
 from minigun_py.clock import Clock, Deadline
-from minigun_py.contexts.context import Answer, Control, Done, Kernel, Lease, LeaseReceiver, Traits
+from minigun_py.contexts.answer import Answer, Done, Lease, Vanished
+from minigun_py.contexts.context import LeaseReceiver, Traits
+from minigun_py.contexts.kernel import Control, Kernel, Post
+from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.dispatch import Broadcast
-from minigun_py.engine.kernels import kernel_for
+from minigun_py.engine.kernel import SegmentKernel, kernel_for
 from minigun_py.engine.ledger import Ledger, StageBook
 from minigun_py.engine.outbox import Exitway, Outbox
 from minigun_py.engine.verdict import Verdict
@@ -32,8 +35,9 @@ class Scripted:
 
     traits: ClassVar = Traits(shares_memory=True, survives_crash=True, killable=True)
 
-    def __init__(self, script: Script, kernel: Kernel) -> None:
+    def __init__(self, script: Script, kernel: SegmentKernel) -> None:
         self._script, self.kernel = script, kernel
+        self._workers: dict[int, BoundSegment] = {}
         self.killed: list[str] = []
         self.closed = 0
         self.patience: float | None = None
@@ -46,8 +50,22 @@ class Scripted:
         self._script(self, leases, answer)
 
     def run(self, lease: Lease) -> Done:
-        """The answer of a worker to which nothing happens."""
-        return run_lease(self.kernel, lease)
+        """The answer of a worker to which nothing happens; the same one if it keeps items."""
+        if not self.kernel.holds:
+            return run_lease(self.kernel, lease)
+        if lease.worker not in self._workers:
+            self._workers[lease.worker] = worker = self.kernel.bind(post=Post(lease.worker))
+            worker.open()
+        return _answer(self._workers[lease.worker], lease)
+
+    def keeps(self, worker: int) -> bool:
+        """Whether there is a worker of this number that may keep items."""
+        return worker in self._workers
+
+    def lose(self, worker: int) -> Vanished:
+        """Forget a worker and all that it keeps; the answer that tells so."""
+        self._workers.pop(worker).close()
+        return Vanished(worker)
 
     def kill(self, why: str) -> None:
         """Remember why."""
@@ -57,19 +75,41 @@ class Scripted:
         """Remember how long it may take."""
         self.closed += 1
         self.patience = deadline.remaining()
+        for worker in self._workers.values():
+            worker.close()
 
 
-def run_lease(kernel: Kernel, lease: Lease) -> Done:
+def run_lease(kernel: SegmentKernel, lease: Lease) -> Done:
     """Run a lease with a fresh worker."""
     worker = kernel.bind()
     worker.open()
     try:
-        worker.run(lease.items)
-        if lease.last:
-            worker.finish()
-        return Done(lease, worker.harvest(len(lease.items)))
+        return _answer(worker, lease)
     finally:
         worker.close()
+
+
+class Watched:
+    """A receiver with which something happens when items have been taken from it."""
+
+    def __init__(self, receiver: Receiver[Any], when_taken: Callable[[], None]) -> None:
+        self._receiver, self._when_taken = receiver, when_taken
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._receiver, name)
+
+    def receive_many(self, limit: int, *, deadline: Deadline | None = None) -> list[Any]:
+        """As the receiver."""
+        items = self._receiver.receive_many(limit, deadline=deadline)
+        self._when_taken()
+        return items
+
+
+def _answer(worker: BoundSegment, lease: Lease) -> Done:
+    worker.run(lease.items)
+    if lease.last or lease.flush:
+        worker.finish()
+    return Done(lease, worker.harvest(len(lease.items)))
 
 
 class Stand:
@@ -86,6 +126,7 @@ class Stand:
         workers: int = 1,
         room: int = 1000,
         clock: Clock | None = None,
+        when_taken: Callable[[], None] | None = None,
         **options: Any,
     ) -> None:
         spec = ContextSpec(ContextKind.THREAD, workers)
@@ -104,7 +145,7 @@ class Stand:
             found,
             kernel,
             self.context,
-            inbox,
+            inbox if when_taken is None else Watched(inbox, when_taken),
             Outbox([Exitway(Broadcast(1), [outbox])]),
             self.ledger,
             self.verdict,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from engine.working import drawable
-from minigun_py.contexts.context import Harvest
+from minigun_py.contexts.answer import Harvest
 from minigun_py.plan.signature import Output
 
 

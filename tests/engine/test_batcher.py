@@ -55,10 +55,11 @@ def test_a_batch_that_is_due_goes_though_no_item_comes() -> None:
     assert batcher.due is None
 
 
-def test_an_item_that_comes_late_goes_with_those_that_waited() -> None:
+def test_an_item_that_comes_late_is_no_part_of_what_was_due_before() -> None:
     batcher = Batcher[int](3, 1.0)
     batcher.add([1], 5.0)
-    assert batcher.add([2], 7.0) == [[1, 2]]
+    assert batcher.add([2], 7.0) == [[1]]
+    assert (batcher.pending, batcher.due) == (1, 8.0)
 
 
 def test_the_wait_begins_anew_with_each_batch() -> None:

@@ -12,10 +12,13 @@ import pytest
 
 from engine.growing import chain, grow
 from engine.working import awaiting, opened
-from minigun_py.contexts.context import Harvest, Post, StageCounts
+from minigun_py.contexts.answer import Harvest, StageCounts
+from minigun_py.contexts.kernel import Post
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import WorkerDied
+from minigun_py.plan.options import Options
 from minigun_py.plan.segment import Segment
+from minigun_py.plan.stage import OwnStage, Stage
 from plan.drawing import processor
 
 Run = Callable[..., Harvest]
@@ -259,3 +262,49 @@ def test_a_task_that_is_cancelled_ends_and_blames_nobody() -> None:
     assert harvest.outputs == [[1]]
     assert harvest.failures == []
     assert harvest.counts == [StageCounts(received=3, completed=1, cancelled=2, emitted=1)]
+
+
+# --------------------------------------------------------------------------- items that are kept
+
+
+class Keep(Stage):
+    """Keeps items until there are three."""
+
+    def setup(self) -> None:
+        self.kept: list[int] = []
+
+    async def process(self, item: int) -> AsyncIterator[list[int]]:
+        self.kept.append(item)
+        if len(self.kept) == 3:
+            async for full in self.flush():
+                yield full
+
+    async def flush(self) -> AsyncIterator[list[int]]:
+        if self.kept:
+            kept, self.kept = self.kept, []
+            yield kept
+
+
+def keeping() -> SegmentKernel:
+    stage = OwnStage("keep", Options(), "", Keep())
+    return kernel_of(grow([stage], [[]]), "fail", awaits=True)
+
+
+def test_workers_of_a_loop_keep_items_together_and_tell_how_many() -> None:
+    with awaiting(keeping()) as first:
+        second = first.worker.twin(Post(2))
+        first.run([1])
+        first.runner.run(second.run([2]))
+        assert (first.harvest(1).pending, second.harvest(1).pending) == (2, 2)
+        first.run([3, 4])
+        harvest = first.harvest(2)
+    assert (harvest.outputs, harvest.pending) == ([[[1, 2, 3]]], 1)
+
+
+def test_what_workers_of_a_loop_keep_goes_when_one_of_them_is_flushed() -> None:
+    with awaiting(keeping()) as first:
+        second = first.worker.twin(Post(2))
+        first.run([1])
+        first.runner.run(second.finish())
+        harvest = second.harvest(0)
+    assert (harvest.outputs, harvest.pending) == ([[[1]]], 0)

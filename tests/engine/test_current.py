@@ -11,12 +11,13 @@ import pytest
 
 from engine.growing import chain, grow
 from engine.working import awaiting, drawable, opened
-from minigun_py.contexts.context import Control, Harvest, Post
+from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.kernel import Control, Post
 from minigun_py.engine.current import current
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import UsageError
 from minigun_py.plan.segment import Segment
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 from minigun_py.primitives.cancel import CancelToken
 from plan.drawing import processor
 
@@ -109,7 +110,7 @@ def test_in_asynchronous_generators_that_feed_each_other(run: Callable[..., Harv
 
 
 def test_in_the_branches_of_a_fan_out() -> None:
-    stages: list[Stage] = [processor(name, with_here) for name in "abc"]
+    stages: list[DeclaredStage] = [processor(name, with_here) for name in "abc"]
     segment = grow(stages, [[1, 2], [], []])
     assert called(segment, [()]).outputs == [[("a", "b")], [("a", "c")]]
 
@@ -178,7 +179,7 @@ def test_where_a_source_is_closed() -> None:
 # --------------------------------------------------------------------------- setup and teardown
 
 
-def life_of(name: str, told: list[str], later: bool) -> Stage:
+def life_of(name: str, told: list[str], later: bool) -> DeclaredStage:
     """A stage that notes who it is told to be: set up, run and torn down."""
 
     def note(*_: Any) -> None:

@@ -18,7 +18,7 @@ from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import UsageError
 from minigun_py.events import Event, Observers, StageEnded
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 from minigun_py.primitives.cancel import CancelToken
 from plan.drawing import batch, consumer, plan_of, processor, source
 
@@ -26,7 +26,7 @@ from plan.drawing import batch, consumer, plan_of, processor, source
 class Stand:
     """An inline run of these stages, and all that it speaks to."""
 
-    def __init__(self, *stages: Stage, policy: str = "fail", wanted: bool = True) -> None:
+    def __init__(self, *stages: DeclaredStage, policy: str = "fail", wanted: bool = True) -> None:
         plan = plan_of(*stages)
         assert plan.all_inline
         self.token = CancelToken()
@@ -359,9 +359,9 @@ def test_a_stage_reaches_its_run_through_current() -> None:
 
 
 @st.composite
-def pipelines(draw: st.DrawFn) -> list[Stage]:
+def pipelines(draw: st.DrawFn) -> list[DeclaredStage]:
     """Stages that are fed by any of those before them, some of which fail or filter."""
-    stages: list[Stage] = [source("s0", range(draw(st.integers(0, 6))), to=[])]
+    stages: list[DeclaredStage] = [source("s0", range(draw(st.integers(0, 6))), to=[])]
     for number in range(1, draw(st.integers(2, 7))):
         feeders = sorted(draw(st.sets(st.integers(0, number - 1), min_size=1, max_size=2)))
         routing = draw(st.sampled_from(["broadcast", "round_robin"]))
@@ -391,7 +391,7 @@ FUNCTIONS = {"filter": odd_ones, "fails": fails_on_some}
 
 
 @given(pipelines(), st.sampled_from(["skip", "fail"]))
-def test_the_books_balance_whatever_the_pipeline(stages: list[Stage], policy: str) -> None:
+def test_the_books_balance_whatever_the_pipeline(stages: list[DeclaredStage], policy: str) -> None:
     stand = Stand(*stages, policy=policy)
     outputs = stand.outputs()
     pages = stand.ledger.snapshot()
@@ -402,12 +402,12 @@ def test_the_books_balance_whatever_the_pipeline(stages: list[Stage], policy: st
 
 
 @given(pipelines())
-def test_it_is_the_same_every_time(stages: list[Stage]) -> None:
+def test_it_is_the_same_every_time(stages: list[DeclaredStage]) -> None:
     assert Stand(*stages, policy="skip").outputs() == Stand(*stages, policy="skip").outputs()
 
 
 @given(pipelines())
-def test_every_stage_receives_what_was_sent_to_it(stages: list[Stage]) -> None:
+def test_every_stage_receives_what_was_sent_to_it(stages: list[DeclaredStage]) -> None:
     stand = Stand(*stages, policy="skip")
     stand.outputs()
     pages, graph = stand.ledger.snapshot(), plan_of(*stages).graph

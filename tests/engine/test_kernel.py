@@ -10,7 +10,7 @@ import pytest
 
 from engine.growing import chain, grow
 from engine.working import opened
-from minigun_py.contexts.context import Harvest, StageCounts
+from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import UsageError, WorkerDied
 from minigun_py.plan.segment import Exit, Segment

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from engine.growing import grow
 from engine.working import Awaiting, awaiting, opened
-from minigun_py.contexts.context import Harvest, StageCounts
+from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.plan.segment import Exit
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 from plan.drawing import consumer, processor, source
 
 
@@ -152,7 +152,7 @@ class Model:
         )
 
 
-def kernel_of(plants: list[Plant], *first: Stage, mode: Mode) -> SegmentKernel:
+def kernel_of(plants: list[Plant], *first: DeclaredStage, mode: Mode) -> SegmentKernel:
     """The kernel of a tree, below `first` if given."""
     shift = len(first)
     stages = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from minigun_py.contexts.context import Lease
+from minigun_py.contexts.answer import Lease
 from minigun_py.engine.lease import LeaseBook
 
 
@@ -19,7 +19,7 @@ def test_places_count_up() -> None:
 def test_a_lease_that_is_done_is_gone() -> None:
     book = LeaseBook()
     book.done(book.lend([1, 2]))
-    assert (book.outstanding, book.items) == (0, 0)
+    assert (book.outstanding(), book.items) == (0, 0)
     assert book.lend_again() is None
 
 
@@ -27,7 +27,7 @@ def test_a_lease_that_came_back_is_lent_again_with_its_place() -> None:
     book = LeaseBook()
     lease = book.lend([1, 2])
     book.returned(lease)
-    assert book.outstanding == 1
+    assert book.outstanding() == 1
     assert book.lend_again() is lease
     assert book.lend_again() is None
 
@@ -58,7 +58,7 @@ def test_a_lease_emptied_by_death_keeps_its_place() -> None:
     book = LeaseBook()
     lease = book.lend(["a"])
     book.died(lease, 0)
-    assert (book.outstanding, book.items) == (1, 0)
+    assert (book.outstanding(), book.items) == (1, 0)
     assert book.lend_again() is lease
 
 
@@ -76,6 +76,76 @@ def test_what_came_back_cannot_be_done_before_it_is_lent_again() -> None:
     book.returned(lease)
     with pytest.raises(KeyError):
         book.done(lease)
+
+
+# --------------------------------------------------------------------------- for one worker
+
+
+def test_a_lease_that_is_bound_is_lent_again_to_its_own_worker() -> None:
+    book = LeaseBook(bound=True)
+    lease = book.lend([1], worker=2)
+    book.returned(lease)
+    assert book.lend_again(1) is None
+    assert book.lend_again(2) is lease
+
+
+def test_leases_that_are_bound_are_lent_again_in_the_order_of_their_places() -> None:
+    book = LeaseBook(bound=True)
+    first, second = book.lend([1]), book.lend([2])
+    book.returned(second)
+    book.returned(first)
+    assert [book.lend_again(), book.lend_again()] == [first, second]
+
+
+def test_leases_that_are_bound_are_outstanding_for_their_worker_alone() -> None:
+    book = LeaseBook(bound=True)
+    book.lend([1], worker=1)
+    book.returned(book.lend([2], worker=2))
+    assert [book.outstanding(worker) for worker in (1, 2, 3, None)] == [1, 1, 0, 2]
+
+
+def test_leases_that_are_not_bound_are_outstanding_for_all() -> None:
+    book = LeaseBook()
+    book.lend([1], worker=1)
+    assert book.outstanding(2) == 1
+
+
+# --------------------------------------------------------------------------- kept by a worker
+
+
+def test_items_that_are_kept_come_back_when_their_worker_has_vanished() -> None:
+    book = LeaseBook(bound=True)
+    book.hold(book.lend([1, 2]), 2)
+    assert (book.outstanding(), book.items) == (0, 2)
+    assert book.lend_again() is None
+    book.vanished(1)
+    again = book.lend_again()
+    assert again is not None
+    assert again.items == [1, 2]
+
+
+def test_only_the_last_items_of_a_lease_are_kept() -> None:
+    book = LeaseBook(bound=True)
+    book.hold(book.lend([1, 2, 3]), 1)
+    book.vanished(1)
+    again = book.lend_again()
+    assert again is not None
+    assert again.items == [3]
+
+
+def test_what_earlier_leases_kept_is_settled_when_less_is_kept_than_came() -> None:
+    book = LeaseBook(bound=True)
+    assert book.hold(book.lend([1, 2]), 2) == 0
+    assert book.hold(book.lend([3]), 3) == 0
+    assert book.hold(book.lend([4, 5]), 1) == 3
+    assert book.items == 1
+
+
+def test_what_another_worker_kept_is_not_settled() -> None:
+    book = LeaseBook(bound=True)
+    book.hold(book.lend([1], worker=1), 1)
+    assert book.hold(book.lend([2], worker=2), 0) == 0
+    assert book.items == 1
 
 
 class Leases(RuleBasedStateMachine):
@@ -140,7 +210,7 @@ class Leases(RuleBasedStateMachine):
     @invariant()
     def the_book_knows_how_many_are_held(self) -> None:
         assert self.book.items == self.taken - len(self.ended)
-        assert self.book.outstanding == len(self.lent) + len(self.back)
+        assert self.book.outstanding() == len(self.lent) + len(self.back)
 
     @invariant()
     def no_place_is_given_twice(self) -> None:
@@ -148,3 +218,77 @@ class Leases(RuleBasedStateMachine):
 
 
 TestLeases = Leases.TestCase
+
+
+class KeptItems(RuleBasedStateMachine):
+    """Two workers keep items and give them; they die, and every item is given once."""
+
+    WORKERS = (1, 2)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.book = LeaseBook(bound=True)
+        self.taken = 0
+        self.given: list[int] = []
+        self.settled = 0
+        self.blamed: list[int] = []
+        self.kept: dict[int, list[int]] = {worker: [] for worker in self.WORKERS}
+        self.running: dict[int, Lease | None] = dict.fromkeys(self.WORKERS)
+
+    @rule(worker=st.sampled_from(WORKERS), count=st.integers(0, 4))
+    def take(self, worker: int, count: int) -> None:
+        if self.running[worker] is not None:
+            return
+        lease = self.book.lend_again(worker)
+        if lease is None:
+            lease = self.book.lend(list(range(self.taken, self.taken + count)), worker=worker)
+            self.taken += count
+        assert lease.worker == worker
+        self.running[worker] = lease
+
+    @rule(worker=st.sampled_from(WORKERS), data=st.data())
+    def answer(self, worker: int, data: st.DataObject) -> None:
+        lease = self.running[worker]
+        if lease is None:
+            return
+        self.running[worker] = None
+        kept = self.kept[worker] + lease.items
+        given = data.draw(st.sampled_from([0, *range(len(kept) - len(lease.items), len(kept) + 1)]))
+        self.given += kept[:given]
+        self.kept[worker] = kept[given:]
+        counted = len(lease.items) - min(len(kept) - given, len(lease.items))
+        self.settled += counted + self.book.hold(lease, len(kept) - given)
+
+    @rule(worker=st.sampled_from(WORKERS), data=st.data())
+    def die(self, worker: int, data: st.DataObject) -> None:
+        lease = self.running[worker]
+        self.running[worker] = None
+        self.kept[worker] = []
+        if lease is not None and lease.items:
+            index = data.draw(st.integers(0, len(lease.items) - 1))
+            self.blamed.append(self.book.died(lease, index))
+        elif lease is not None:
+            self.book.returned(lease)
+        self.book.vanished(worker)
+
+    @invariant()
+    def no_item_is_given_twice(self) -> None:
+        assert len({*self.given}) == len(self.given)
+
+    @invariant()
+    def what_was_given_is_settled_and_the_rest_is_in_the_book(self) -> None:
+        assert self.settled == len(self.given)
+        assert self.book.items == self.taken - len(self.given) - len(self.blamed)
+
+    def teardown(self) -> None:
+        for worker in self.WORKERS:
+            while (lease := self.running[worker] or self.book.lend_again(worker)) is not None:
+                self.running[worker] = None
+                self.given += self.kept[worker] + lease.items
+                self.kept[worker] = []
+                self.book.hold(lease, 0)
+            self.given += self.kept[worker]
+        assert sorted(self.given + self.blamed) == list(range(self.taken))
+
+
+TestKeptItems = KeptItems.TestCase

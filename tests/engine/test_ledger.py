@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from minigun_py.contexts.context import Harvest, StageCounts
+from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.ledger import Ledger, StageBook
 from minigun_py.primitives.channel import ChannelStatistics, open_channel
 from plan.drawing import processor, source

@@ -10,15 +10,17 @@ import pytest
 
 from minigun_py.clock import SYSTEM_CLOCK, Deadline
 from minigun_py.contexts import fallback
-from minigun_py.contexts.context import Answer, Kernel, LeaseReceiver, Traits
+from minigun_py.contexts.answer import Answer
+from minigun_py.contexts.context import LeaseReceiver, Traits
 from minigun_py.contexts.inline import InlineContext
+from minigun_py.contexts.kernel import Kernel
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.orchestrator import Orchestrator
 from minigun_py.engine.shutdown import PATIENCE, Phase
 from minigun_py.engine.verdict import Verdict
 from minigun_py.events import Observers
 from minigun_py.placement import ContextKind, ContextSpec
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 from minigun_py.primitives.cancel import CancelToken
 from plan.drawing import batch, consumer, plan_of, processor, source
 
@@ -28,7 +30,7 @@ LONG = 10.0
 class Stand:
     """An orchestrator of these stages, and all that it speaks to."""
 
-    def __init__(self, *stages: Stage, wanted: bool = False, policy: str = "fail") -> None:
+    def __init__(self, *stages: DeclaredStage, wanted: bool = False, policy: str = "fail") -> None:
         plan = plan_of(*stages)
         self.token = CancelToken()
         self.ledger = Ledger(plan.graph.stages.values())

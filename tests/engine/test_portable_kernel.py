@@ -13,10 +13,11 @@ import pytest
 
 from engine.growing import chain, grow
 from engine.working import awaiting, opened
-from minigun_py.contexts.context import Control, Harvest
+from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.kernel import Control
 from minigun_py.engine.current import current
 from minigun_py.engine.kernel import SegmentKernel
-from minigun_py.plan.options import StageOptions
+from minigun_py.plan.options import Options
 from minigun_py.plan.segment import Exit, Segment, portable
 from minigun_py.primitives.cancel import CancelToken
 from plan.drawing import consumer, processor
@@ -64,7 +65,7 @@ def test_it_does_the_same_work() -> None:
             (f.stage, f.index, f.item) for f in here.failures
         ]
     assert (other.stages, other.exit_stages) == (kernel.stages, kernel.exit_stages)
-    assert (other.holds, other.due) == (False, None)
+    assert not other.holds
 
 
 @pytest.mark.parametrize("policy", ["skip", "fail"])
@@ -103,7 +104,7 @@ def test_options_that_name_other_stages_stay_behind() -> None:
     stage = processor("a", abs, to=[holds_a_lock], from_=[holds_a_lock], workers=3)
     kernel = crossed(SegmentKernel(grow([stage], [[]]), [0], {}))
     assert run(kernel, [-1]).outputs == [[1]]
-    assert kernel.segment.head.options == StageOptions()
+    assert kernel.segment.head.options == Options()
 
 
 def test_a_portable_segment_keeps_all_that_its_work_needs() -> None:

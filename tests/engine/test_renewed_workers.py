@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from engine.growing import chain, grow
 from engine.standing import Scripted, Stand
-from minigun_py.contexts.context import Answer, Broken, Died, LeaseReceiver
+from minigun_py.contexts.answer import Answer, Broken, Died
+from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.contexts.inline import InlineContext
 from minigun_py.contexts.thread import ThreadContext
 from minigun_py.engine.current import current
@@ -66,11 +67,11 @@ def test_a_lease_has_no_more_new_items_than_are_asked_for() -> None:
 
     def script(context: Scripted, leases: LeaseReceiver, answer: Answering) -> None:
         for take in (leases.receive, leases.receive_nowait, leases.receive):
-            lease = take(3)
+            lease = take(1, 3)
             lent.append(len(lease.items))
             answer(context.run(lease))
         with pytest.raises(EndOfChannel):
-            leases.receive(3)
+            leases.receive(1, 3)
 
     stand = Stand(script, items=range(8), chunk=100)
     assert stand.run() == list(range(8))
@@ -80,7 +81,7 @@ def test_a_lease_has_no_more_new_items_than_are_asked_for() -> None:
 def test_a_lease_that_asks_for_more_than_its_share_gets_its_share() -> None:
     def script(context: Scripted, leases: LeaseReceiver, answer: Answering) -> None:
         for take in (leases.receive, leases.receive_nowait):
-            lease = take(100)
+            lease = take(1, 100)
             assert len(lease.items) == 2
             answer(context.run(lease))
 
@@ -91,8 +92,8 @@ def test_a_lease_that_comes_back_is_lent_as_it_is() -> None:
     """Its items are no new ones: they count where they were first lent."""
 
     def script(context: Scripted, leases: LeaseReceiver, answer: Answering) -> None:
-        answer(Died(leases.receive_nowait(), 0, WorkerDied("killed")))
-        again = leases.receive_nowait(1)
+        answer(Died(leases.receive_nowait(1), 0, WorkerDied("killed")))
+        again = leases.receive_nowait(1, 1)
         assert again.items == [1, 2]
         answer(context.run(again))
 
@@ -187,7 +188,7 @@ def test_a_broken_worker_ends_the_run_with_its_error() -> None:
     def script(context: Scripted, leases: LeaseReceiver, answer: Answering) -> None:
         answer(Broken(error))
         with pytest.raises(ChannelAborted):
-            leases.receive_nowait()
+            leases.receive_nowait(1)
         refused.append(True)
 
     stand = Stand(script, items=range(3))

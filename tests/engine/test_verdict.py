@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minigun_py.contexts.context import ItemFailure
+from minigun_py.contexts.answer import ItemFailure
 from minigun_py.engine.failure import CrashBudget
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.verdict import KEPT_FAILURES, Verdict

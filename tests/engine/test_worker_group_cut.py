@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.standing import Scripted, Stand
-from minigun_py.contexts.context import Answer, LeaseReceiver
+from minigun_py.contexts.answer import Answer
+from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.errors import ChannelAborted, ContextError
 
 PATIENCE = 20.0
@@ -18,9 +19,9 @@ Answering = Callable[[Answer], None]
 
 def test_what_is_lent_out_at_a_cut_is_cancelled() -> None:
     def script(context: Scripted, leases: LeaseReceiver, answer: Answering) -> None:
-        leases.receive()
+        leases.receive(1)
         stand.token.cancel("enough")
-        leases.receive()
+        leases.receive(1)
 
     stand = Stand(script, items=range(5), chunk=2)
     stand.sender.close()
@@ -39,7 +40,7 @@ def test_a_cut_wakes_every_thread_that_waits(ordered: bool) -> None:
         def wait() -> None:
             try:
                 while True:
-                    leases.receive()
+                    leases.receive(1)
             except ChannelAborted as error:
                 ended.append(str(error.reason))
 
@@ -67,7 +68,7 @@ def test_a_loop_whose_workers_are_all_busy_is_woken_and_told_of_a_cut() -> None:
     told: list[object] = []
 
     def script(context: Scripted, leases: LeaseReceiver, answer: Answering) -> None:
-        leases.receive_nowait()
+        leases.receive_nowait(1)
         leases.raise_if_cut()
         leases.on_ready(lambda: told.append("woken"))
         told.clear()  # there is room downstream already

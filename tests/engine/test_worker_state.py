@@ -10,11 +10,12 @@ import pytest
 
 from engine.growing import chain, grow
 from engine.working import awaiting, opened
-from minigun_py.contexts.context import Harvest, Post
+from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.kernel import Post
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import UsageError
 from minigun_py.plan.segment import Segment
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 from plan.drawing import processor
 
 
@@ -28,7 +29,7 @@ class Diary:
         self.notes.append(text)
         return text
 
-    def stage(self, name: str, **options: Any) -> Stage:
+    def stage(self, name: str, **options: Any) -> DeclaredStage:
         """A stage that notes its life, with a setup and a teardown unless others are given."""
         told = {
             "setup": lambda: self.note(f"set {name} up"),
@@ -41,7 +42,7 @@ class Diary:
         return item
 
 
-def line_of(*stages: Stage) -> Segment:
+def line_of(*stages: DeclaredStage) -> Segment:
     return grow(stages, [*([n + 1] for n in range(len(stages) - 1)), []])
 
 

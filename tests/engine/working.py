@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from engine.growing import chain
-from minigun_py.contexts.context import Harvest, Post
-from minigun_py.engine.bound_segment import BoundCoroutineSegment, BoundSegment
+from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.kernel import Post
+from minigun_py.engine.bound_coroutines import BoundCoroutineSegment
+from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.source_lane import Source
 from minigun_py.plan.segment import Segment

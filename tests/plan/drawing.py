@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from minigun_py.contexts.surroundings import Surroundings
+from minigun_py.engine.ready_made import Batch
 from minigun_py.plan.execution_plan import ExecutionPlan, PlanConfig
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.options import checked_options
 from minigun_py.plan.segment import Segment
-from minigun_py.plan.stage import Accumulator, Consumer, Processor, Producer, Stage
+from minigun_py.plan.stage import (
+    Accumulator,
+    Consumer,
+    DeclaredStage,
+    OwnStage,
+    Processor,
+    Producer,
+)
 
-__all__ = ["batch", "consumer", "machine", "plan_of", "processor", "segments_of", "source"]
+__all__ = [
+    "accumulator",
+    "batch",
+    "consumer",
+    "gather",
+    "machine",
+    "plan_of",
+    "processor",
+    "segments_of",
+    "source",
+]
 
 
 def same(item: Any) -> Any:
     """What a stage does if nothing else is said."""
     return item
+
+
+def gather(items: Iterable[Any]) -> Iterator[Any]:
+    """What a stage does that takes an iterator, if nothing else is said."""
+    yield list(items)
 
 
 def source(name: str, items: Any = (), **options: Any) -> Producer:
@@ -35,18 +58,26 @@ def consumer(name: str, function: Callable[..., Any] = same, **options: Any) -> 
     return Consumer(name, checked_options(options, name), "", function)
 
 
-def batch(name: str, size: int = 2, max_wait: float | None = None, **options: Any) -> Accumulator:
+def accumulator(name: str, function: Callable[..., Any] = gather, **options: Any) -> Accumulator:
+    """A stage that takes an iterator."""
+    return Accumulator(name, checked_options(options, name), "", function)
+
+
+def batch(name: str, size: int = 2, max_wait: float | None = None, **options: Any) -> OwnStage:
     """A stage that gathers."""
-    return Accumulator(name, checked_options(options, name), "", size, max_wait)
+    gathers = Batch(name, size=size, max_wait=max_wait, key=None, max_bytes=None, max_pending=None)
+    return OwnStage(name, checked_options(options, name), "", gathers)
 
 
-def plan_of(*stages: Stage, config: PlanConfig | None = None) -> ExecutionPlan:
+def plan_of(*stages: DeclaredStage, config: PlanConfig | None = None) -> ExecutionPlan:
     """The plan of a pipeline of these stages."""
     graph = StageGraph(stages)
-    return ExecutionPlan(graph.dag, graph.stages, config).plan()
+    return ExecutionPlan.of(graph, config).plan()
 
 
-def segments_of(stages: Iterable[Stage], config: PlanConfig | None = None) -> tuple[Segment, ...]:
+def segments_of(
+    stages: Iterable[DeclaredStage], config: PlanConfig | None = None
+) -> tuple[Segment, ...]:
     """The segments of that plan."""
     return plan_of(*stages, config=config).segments
 

@@ -9,8 +9,17 @@ import pytest
 from minigun_py.errors import UsageError
 from minigun_py.placement import ContextKind
 from minigun_py.plan.execution_plan import ExecutionPlan, PlanConfig
-from minigun_py.plan.stage import Stage
-from plan.drawing import batch, consumer, machine, plan_of, processor, source
+from minigun_py.plan.stage import DeclaredStage
+from plan.drawing import (
+    accumulator,
+    batch,
+    consumer,
+    gather,
+    machine,
+    plan_of,
+    processor,
+    source,
+)
 
 
 @pytest.fixture
@@ -23,6 +32,11 @@ def plan() -> ExecutionPlan:
         batch("tens", size=10),
         consumer("store", execution="thread", workers=4, queue_size=50),
     )
+
+
+def test_a_plan_can_be_made_of_edges_that_are_known(plan: ExecutionPlan) -> None:
+    same = ExecutionPlan(plan.graph.dag, plan.graph.stages).plan()
+    assert same.affinities == plan.affinities
 
 
 def test_a_stage_runs_in_the_kind_of_context_that_it_asks_for(plan: ExecutionPlan) -> None:
@@ -122,12 +136,13 @@ def test_one_worker_as_a_default_means_nothing() -> None:
     [
         (source("x", execution="thread"), "producers run in the caller, one at a time"),
         (source("x", workers=2), "producers run in the caller, one at a time"),
-        (batch("x", execution="fork"), "accumulators run in the caller, one at a time"),
-        (batch("x", workers=2), "accumulators run in the caller, one at a time"),
+        (accumulator("x", workers=2), "several workers each sees a part of the stream"),
+        (accumulator("x", execution="async"), "drop execution='async'"),
+        (processor("x", gather, stream=True, execution="async"), "drop execution='async'"),
         (processor("x", execution="inline", workers=2), "2 workers need threads"),
     ],
 )
-def test_a_stage_that_cannot_run_so_is_refused(stage: Stage, message: str) -> None:
+def test_a_stage_that_cannot_run_so_is_refused(stage: DeclaredStage, message: str) -> None:
     with pytest.raises(UsageError, match=f"stage 'x': .*{message}"):
         plan_of(source("s", to=[]), stage)
 
@@ -169,7 +184,7 @@ square: turns each item into others
 
 tens: gathers items into lists
   where  in your program, one item at a time, on a thread of its own
-  why    it keeps items between calls, so it has one lane here
+  why    it keeps state between its items, so it has a lane of its own
   sends  to store through a queue of 50, in memory
 
 store: uses the items up
@@ -203,10 +218,30 @@ def test_an_item_between_two_processes_is_pickled_twice() -> None:
 
 
 def test_what_is_dealt_goes_in_turn() -> None:
-    text = plan_of(
-        source("s", to=["a", "b"], routing="round_robin"), consumer("a"), consumer("b")
-    ).explain()
+    stages = [source("s", to=["a", "b"], routing="round_robin"), consumer("a"), consumer("b")]
+    assert "  sends  to a in turn in memory" in plan_of(*stages).explain()
+    stages[1] = consumer("a", execution="thread")
+    text = plan_of(*stages).explain()
     assert "  sends  to a in turn through a queue of 1000, in memory" in text
+
+
+def test_what_is_sent_by_name_or_back_is_told_as_such() -> None:
+    text = plan_of(
+        source("s"),
+        processor("a"),
+        processor("b", routes="c", to=[], feedback="a", execution="thread"),
+        consumer("c", queue_size=5),
+    ).explain()
+    assert "  sends  to c by To through a queue of 5, in memory\n" in text
+    assert "  sends  to a back, by To, outside of its queue, in memory\n" in text
+
+
+@pytest.mark.parametrize(
+    ("routing", "words"), [(len, "what it chooses"), ("partition", "what its key says")]
+)
+def test_what_is_chosen_is_told_as_such(routing: object, words: str) -> None:
+    stages = [source("s", to=["a", "b"], routing=routing), consumer("a"), consumer("b")]
+    assert f"  sends  to a {words} in memory" in plan_of(*stages).explain()
 
 
 @pytest.mark.parametrize(

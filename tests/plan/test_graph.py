@@ -8,16 +8,16 @@ import pytest
 
 from minigun_py.errors import UsageError
 from minigun_py.plan.graph import StageGraph
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 from plan.drawing import batch, consumer, processor, source
 
 
-def edges(*stages: Stage) -> set[str]:
+def edges(*stages: DeclaredStage) -> set[str]:
     """Edges of one-letter stages: "ab" leads from a to b."""
     return {"".join(edge) for edge in StageGraph(stages).dag.edges}
 
 
-def refusal(*stages: Stage) -> str:
+def refusal(*stages: DeclaredStage) -> str:
     """Why these stages are no graph."""
     with pytest.raises(UsageError) as raised:
         StageGraph(stages)
@@ -162,7 +162,8 @@ def test_a_source_that_cannot_be_compared_hinders_nobody() -> None:
 def test_a_cycle_is_told_whole_and_in_order() -> None:
     assert (
         refusal(source("s"), processor("a"), processor("b"), processor("c", to="a"))
-        == "the stages form a cycle: a -> b -> c -> a; remove one of these edges"
+        == "the stages form a cycle: a -> b -> c -> a; remove one of these edges, or name the one "
+        "that leads back in feedback"
     )
 
 
@@ -212,7 +213,7 @@ def test_a_function_that_is_no_stage_is_told_by_its_name() -> None:
     ],
     ids=["to", "from"],
 )
-def test_a_producer_is_nobodys_target(stages: tuple[Stage, ...]) -> None:
+def test_a_producer_is_nobodys_target(stages: tuple[DeclaredStage, ...]) -> None:
     assert re.search(r"a producer receives nothing, so 't' has no input", refusal(*stages))
 
 
@@ -237,7 +238,7 @@ def test_a_graph_in_which_all_hear_from_a_producer_can_run() -> None:
 # --------------------------------------------------------------------------- fed_by
 
 
-def fed(*stages: Stage) -> StageGraph:
+def fed(*stages: DeclaredStage) -> StageGraph:
     return StageGraph(stages).fed_by(source("items", [1, 2]))
 
 

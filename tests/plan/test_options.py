@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,12 +18,23 @@ from minigun_py.placement import (
 )
 from minigun_py.plan.options import (
     LATER_OPTIONS,
-    StageOptions,
+    Ground,
+    Options,
     checked_options,
     nearest,
 )
+from minigun_py.plan.rate import Rate
 
 KINDS = ", ".join(ContextKind)
+ROUTINGS = "'broadcast', 'round_robin', 'least_loaded', 'partition'"
+
+
+def twice(item: Any) -> Iterator[Any]:
+    yield item
+
+
+async def wait(item: Any) -> Any:
+    return item
 
 
 def refusal(**options: Any) -> str:
@@ -34,22 +46,28 @@ def refusal(**options: Any) -> str:
 
 
 def test_who_says_nothing_gets_the_defaults() -> None:
-    assert checked_options({}, "x") == StageOptions(
+    assert checked_options({}, "x") == Options(
         execution=None,
         workers=None,
         to=None,
         from_=(),
+        routes=(),
+        feedback=(),
         routing="broadcast",
+        key=None,
         ordered=False,
         queue_size=1000,
         chunk=None,
         on_error="fail",
+        rate=None,
+        stream=False,
         resources=(),
         setup=None,
         teardown=None,
         max_items_per_worker=None,
         start_method=None,
         fallback="nearest",
+        ground=Ground(),
     )
 
 
@@ -76,6 +94,19 @@ def test_who_says_nothing_gets_the_defaults() -> None:
         ("from_", ["a", "b"], ("a", "b")),
         ("routing", "broadcast", "broadcast"),
         ("routing", "round_robin", "round_robin"),
+        ("routing", "least_loaded", "least_loaded"),
+        ("routing", "partition", "partition"),
+        ("routing", len, len),
+        ("routes", "a", ("a",)),
+        ("routes", ["a", len], ("a", len)),
+        ("routes", None, ()),
+        ("feedback", "a", ("a",)),
+        ("key", None, None),
+        ("key", len, len),
+        ("rate", None, None),
+        ("rate", "20/s", Rate(0.05, "20/s")),
+        ("rate", "30/min", Rate(2.0, "30/min")),
+        ("stream", True, True),
         ("ordered", True, True),
         ("ordered", False, False),
         ("queue_size", 1, 1),
@@ -126,7 +157,13 @@ def test_a_right_value_is_kept(option: str, given: Any, kept: Any) -> None:
         ("ordered", 1, "ordered is True or False, not 1"),
         ("ordered", None, "ordered is True or False, not None"),
         ("routing", "broadcst", "no routing 'broadcst'; did you mean 'broadcast'?"),
-        ("routing", None, "no routing None; there are 'broadcast', 'round_robin'"),
+        ("routing", None, f"no routing None; there are {ROUTINGS}"),
+        ("routing", twice, "routing is a plain function that returns, and not a generator"),
+        ("key", "name", "key is a function, not 'name'"),
+        ("key", wait, "key is a plain function that returns, and not a coroutine function"),
+        ("rate", "20", "rate is a text like '20/s', '100/min' or '5/h', not '20'"),
+        ("rate", 20, "rate is a text like '20/s', '100/min' or '5/h', not 20"),
+        ("stream", "yes", "stream is True or False, not 'yes'"),
         ("on_error", "skp", "no on_error 'skp'; did you mean 'skip'?"),
         ("on_error", None, "no on_error None; there are 'fail', 'skip'"),
         ("setup", 5, "setup is a function, not 5"),
@@ -172,9 +209,6 @@ def test_a_kind_of_a_later_version_is_refused_by_name(kind: str) -> None:
 @pytest.mark.parametrize(
     ("option", "value"),
     [
-        ("routing", "least_loaded"),
-        ("routing", "partition"),
-        ("routing", len),
         ("on_error", "dead_letter"),
         ("on_error", len),
         ("workers", (1, 4)),
@@ -195,7 +229,7 @@ def test_an_unknown_option_is_refused_with_the_nearest(typo: str, meant: str) ->
 
 
 def test_no_name_is_both_an_option_and_one_of_a_later_version() -> None:
-    assert not LATER_OPTIONS & set(StageOptions.__dataclass_fields__)
+    assert not LATER_OPTIONS & set(Options.__dataclass_fields__)
 
 
 def test_the_nearest_of_nothing_is_nothing() -> None:

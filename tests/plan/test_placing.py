@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from minigun_py.errors import UsageError
 from minigun_py.placement import HEAVY_CPU, LIGHT_IO, ContextKind, ContextSpec
 from minigun_py.plan.affinity import INLINE, Placement
+from minigun_py.plan.options import Ground
 from minigun_py.plan.placing import Wishes, place
+from minigun_py.plan.stage import DeclaredStage
 from plan.drawing import batch, consumer, machine, processor, source
 
 NOTHING_SAID = Wishes()
@@ -67,14 +70,61 @@ def test_the_word_of_the_run_counts_most() -> None:
     [{"execution": "fork"}, {"workers": 2}, {"resources": HEAVY_CPU}, {"max_items_per_worker": 5}],
 )
 def test_what_runs_in_the_caller_cannot_run_elsewhere(option: dict[str, Any]) -> None:
-    for stage in (source("s", **option), batch("b", **option)):
-        with pytest.raises(UsageError, match="run in the caller, one at a time"):
-            placed(stage)
+    with pytest.raises(UsageError, match="run in the caller, one at a time"):
+        placed(source("s", **option))
 
 
-def test_a_batch_has_nothing_to_set_up() -> None:
-    with pytest.raises(UsageError, match="no function that could use a setup"):
-        placed(batch("b", setup=int))
+def test_a_batch_is_where_it_says() -> None:
+    forked = placed(batch("b", execution="fork", workers=2)).own
+    assert forked == ContextSpec(ContextKind.FORK, 2)
+    assert placed(batch("b", workers=2)).own == ContextSpec(ContextKind.THREAD, 2)
+
+
+def test_a_batch_has_a_setup_of_its_own() -> None:
+    with pytest.raises(UsageError, match="has the methods setup and teardown; drop the options"):
+        batch("b", setup=int)
+
+
+def within(ground: Ground, stage: DeclaredStage) -> DeclaredStage:
+    return replace(stage, options=replace(stage.options, ground=ground))
+
+
+BLOCK = Ground(ContextKind.FORK, 3, "the block at a.py:1")
+
+
+def test_a_stage_that_says_nothing_is_where_its_block_says() -> None:
+    placement = placed(within(BLOCK, processor("a")))
+    assert placement.own == ContextSpec(ContextKind.FORK, 3)
+    assert (placement.block, placement.explicit) == ("the block at a.py:1", True)
+
+
+def test_a_number_without_a_kind_means_the_kind_of_the_block() -> None:
+    placement = placed(within(BLOCK, processor("a", workers=2)))
+    assert (placement.own, placement.block) == (ContextSpec(ContextKind.FORK, 2), None)
+
+
+def test_a_kind_without_a_number_has_one_worker_whatever_the_block_says() -> None:
+    assert placed(within(BLOCK, processor("a", execution="thread"))).own == ContextSpec(
+        ContextKind.THREAD
+    )
+
+
+def test_a_block_that_names_a_number_alone_means_threads() -> None:
+    block = Ground(None, 3, "the block at a.py:1")
+    assert placed(within(block, processor("a"))).own == ContextSpec(ContextKind.THREAD, 3)
+
+
+def test_the_word_of_the_run_counts_more_than_a_block() -> None:
+    wishes = Wishes(override=ContextKind.THREAD)
+    assert placed(within(BLOCK, processor("a")), wishes).own == ContextSpec(ContextKind.THREAD, 3)
+
+
+def test_what_a_pipeline_within_says_is_its_default() -> None:
+    inner = Ground(ContextKind.FORK, 3)
+    outer = Wishes(ContextKind.THREAD, 8)
+    assert placed(within(inner, processor("a")), outer) == Placement(
+        None, ContextSpec(ContextKind.FORK, 3), explicit=True
+    )
 
 
 @pytest.mark.parametrize("execution", [None, "fork"])

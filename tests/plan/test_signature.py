@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from minigun_py.emission import To
 from minigun_py.errors import UsageError
 from minigun_py.plan.signature import (
     Output,
@@ -17,7 +18,7 @@ from minigun_py.plan.signature import (
     shape_of_source,
     shape_of_stage,
 )
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.stage import DeclaredStage
 from plan.drawing import consumer, processor, source
 
 
@@ -113,9 +114,10 @@ def test_each_item_has_an_output_of_its_own() -> None:
     assert (call(1), call(2)) == ([1], [2])
 
 
-def test_output_to_a_target_is_refused_by_name() -> None:
-    with pytest.raises(UsageError, match=r"output\(to=...\) is not available"):
-        Output([].append)(1, to="a")
+def test_output_to_a_target_is_a_value_on_its_way_there() -> None:
+    emitted: list[To[int]] = []
+    Output(emitted.append)(1, to="a")
+    assert [(sent.targets, sent.value) for sent in emitted] == [(("a",), 1)]
 
 
 def test_the_item_may_have_any_name() -> None:
@@ -333,7 +335,7 @@ def test_a_state_may_have_a_default_and_is_given_all_the_same() -> None:
     [(processor, returns_it), (consumer, returns_it_later), (source, lambda state: state)],
 )
 def test_a_state_that_nobody_makes_is_refused(
-    make: Callable[..., Stage], function: Callable[..., Any]
+    make: Callable[..., DeclaredStage], function: Callable[..., Any]
 ) -> None:
     with pytest.raises(UsageError) as refused:
         make("a", function)

@@ -1,0 +1,138 @@
+"""Leases and what is said of them: the words that cross between a worker group and a context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from minigun_py.errors import WorkerDied
+
+__all__ = [
+    "Answer",
+    "Broken",
+    "Died",
+    "Done",
+    "Harvest",
+    "ItemFailure",
+    "Lease",
+    "Returned",
+    "StageCounts",
+    "Vanished",
+]
+
+
+@dataclass(slots=True)
+class StageCounts:
+    """What became of the items that one stage received; see `engine.ledger` for the books."""
+
+    received: int = 0
+    completed: int = 0
+    filtered: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    emitted: int = 0
+    usual: int = field(default=0, compare=False)
+    """Of the emitted, those that were not sent to anybody by name."""
+
+    def add(self, other: StageCounts) -> None:
+        """Add the counts of another chunk."""
+        self.received += other.received
+        self.completed += other.completed
+        self.filtered += other.filtered
+        self.failed += other.failed
+        self.cancelled += other.cancelled
+        self.emitted += other.emitted
+        self.usual += other.usual
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailure:
+    """A stage failed on an item. `index` is the place in its lease of the item it came from."""
+
+    stage: str
+    index: int
+    item: Any
+    error: Exception
+    attempt: int = 1
+
+
+@dataclass(slots=True)
+class Harvest:
+    """What a kernel made of a chunk: outputs by exit, counts by stage, and the failures."""
+
+    outputs: list[list[Any]]
+    counts: list[StageCounts]
+    failures: list[ItemFailure] = field(default_factory=list)
+    seconds: float = 0.0
+    pending: int = 0
+    """How many items a stage has taken in since it emitted something last, if it keeps items.
+    They count as completed; whether they are is for the group to say."""
+    due: float | None = None
+    """When, in monotonic seconds, the worker wants a lease even without items."""
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """Items lent to a context until it answers for them. `place` orders leases of a group.
+
+    A lease without items is a tick: the kernel looks at the clock. After its `last` one a worker
+    emits what it holds.
+    """
+
+    place: int
+    items: list[Any]
+    last: bool = False
+    worker: int = 1
+    """The worker that it is for, where that is laid down."""
+    flush: bool = False
+    """The worker emits what it holds, and goes on."""
+    attempt: int = 1
+    """How often these items have been run by then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The kernel has run over the whole lease."""
+
+    lease: Lease
+    harvest: Harvest
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The worker died while it ran item `index` of the lease. No other result arrived.
+
+    `error` is what the item fails with.
+    """
+
+    lease: Lease
+    index: int
+    error: WorkerDied
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The lease was not started, or its results were lost after all its items had ended.
+
+    `death` tells what the worker died of, if it did.
+    """
+
+    lease: Lease
+    death: WorkerDied | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """A worker died, and what its kernel held with it. Told after all else about the worker."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A worker cannot go on: a setup or teardown raised. The others go on until they are cut."""
+
+    error: Exception
+
+
+Answer = Done | Died | Returned | Vanished | Broken

@@ -1,0 +1,1 @@
+"""The words in which a pipeline is declared; `Pipeline` has them all."""

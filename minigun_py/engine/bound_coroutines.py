@@ -1,0 +1,69 @@
+"""A worker that awaits its stages, on a loop that it shares with its twins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from minigun_py.contexts.kernel import Post
+from minigun_py.engine.current import entered
+from minigun_py.engine.segment_worker import Given, SegmentWorker
+
+__all__ = ["BoundCoroutineSegment"]
+
+
+class BoundCoroutineSegment(SegmentWorker):
+    """A worker that awaits its stages, on a loop that it shares with its twins."""
+
+    async def open(self) -> None:
+        """Set up what the stages want, once for the loop."""
+        with entered(self):
+            await self._state.open_async()
+
+    async def close(self) -> None:
+        """Tear down, once for the loop."""
+        with entered(self):
+            await self._state.close_async()
+
+    def twin(self, post: Post) -> BoundCoroutineSegment:
+        """Another worker of the loop."""
+        return BoundCoroutineSegment(
+            self._kernel, [[] for _ in self._kernel.exit_stages], post, self._state
+        )
+
+    async def run(self, items: Sequence[Any]) -> None:
+        """Run every item through the stages."""
+        if self._loop is None:
+            self._loop = self._build()
+        with self._timed(items):
+            await self._loop(self._iterator)
+
+    async def finish(self) -> None:
+        """Emit what the first stage holds, if it does. All its workers have stopped by then."""
+        flush = self._state.actors[0].flush
+        if flush is None:
+            return
+        if self._loop is None:
+            self._loop = self._build()
+        held = flush()
+        values = [v async for v in held] if hasattr(held, "__aiter__") else list(held)
+        self._state.pending = 0
+        if values:
+            with self._timed(()):
+                await self._loop((Given(values),))
+
+    def _call(self, index: int) -> Callable[..., Any]:
+        call = super()._call(index)
+        keeps = index == 0 and self._state.actors[0].flush is not None
+        return partial(self._await_and_note, call) if keeps else call
+
+    async def _await_and_note(self, call: Callable[..., Any], item: Any) -> list[Any]:
+        """Await a stage that keeps items, and count those that it has emitted nothing for yet."""
+        if type(item) is Given:
+            return item.values
+        values: list[Any] = await call(item)
+        self._state.pending = 0 if values else self._state.pending + 1
+        return values
+
+    _loop: Callable[..., Any] | None = None

@@ -1,0 +1,103 @@
+"""A worker whose first stage takes an iterator over the items and gives one over its outputs.
+
+Here the stage draws: when it asks for an item and has none, the worker takes the next turn. So the
+loops of the segment run over what the stage gives, as they do for a source, and an output is dealt
+with before the stage goes on. An error ends the stage for good, and with it the run: nobody can
+tell it to go on with the next item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from minigun_py.contexts.kernel import Turns
+from minigun_py.engine.bound_segment import BoundSegment
+
+__all__ = ["BoundStream"]
+
+
+class BoundStream(BoundSegment):
+    """A worker that draws."""
+
+    _turns: Turns
+    _outputs: Iterator[Any]
+    _item: Any = None
+    _index = 0
+    _given_all = False
+    ended = False
+    """Whether the stage has given all that it will."""
+
+    def work(self, turns: Turns) -> None:
+        """Let the stage draw until the turns have ended, and deal with all that it gives."""
+        self.begin(turns)
+        self.advance(None)
+        while not self._given_all and turns.next() is not None:
+            self._state.pending = 0  # the stage wants no more of them
+
+    def begin(self, turns: Turns) -> None:
+        """Take the turns from there. Nothing is drawn yet."""
+        self._turns, self._where = turns, lambda: self._index
+        self._outputs = self._given()
+
+    def advance(self, count: int | None) -> None:
+        """Deal with so many outputs, or with all. Raises what the turns raise."""
+        try:
+            with self._timed(()):
+                self._loop(islice(self._outputs, count))
+        except _TurnsRaised as raised:
+            raise raised.error from None
+
+    def _given(self) -> Iterator[Any]:
+        """What the stage gives."""
+        shape = self._head.shape
+        call = partial(shape.call, state=self._state.values[0]) if shape.takes_state else shape.call
+        if shape.coroutine:
+            given = self.iterate(call(self._awaited()))
+        else:
+            given = iter(call(self._drawn_from_turns()))
+        for value in given:
+            self._state.pending = 0
+            yield value
+        self.ended = True
+
+    def _drawn_from_turns(self) -> Iterator[Any]:
+        """What the stage iterates over."""
+        while (items := self._next_turn()) is not None:
+            for self._index, self._item in enumerate(items):
+                self._state.pending += 1
+                yield self._item
+        self._given_all = True
+
+    async def _awaited(self) -> AsyncIterator[Any]:
+        for item in self._drawn_from_turns():
+            yield item
+
+    def _next_turn(self) -> Any:
+        self._pause()
+        try:
+            return self._turns.next()
+        except BaseException as error:
+            raise _TurnsRaised(error) from error
+        finally:
+            self._resume()
+
+    def _fail(self, index: int, item: Any, error: Exception | SystemExit) -> bool:
+        if index == 0:
+            item = self._item
+            self._state.pending = max(0, self._state.pending - 1)
+            self.ended = True
+        return super()._fail(index, item, error)
+
+    def finish(self) -> None:
+        """Nothing: the stage has given what it held when its items had ended."""
+
+
+class _TurnsRaised(BaseException):
+    """Carries what a turn raised through the stage, which is not to catch it."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error

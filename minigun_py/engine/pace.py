@@ -1,0 +1,31 @@
+"""When the next items may go, at a rate. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["Pace"]
+
+CATCH_UP: Final = 0.01
+"""Seconds of lateness that are made good: so a fast rate is kept although clocks are coarse."""
+
+
+class Pace:
+    """Lets one item go every `interval` seconds, with no burst after a rest."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._next = 0.0
+
+    def allowed(self, now: float) -> bool:
+        """Whether an item may go now."""
+        return now >= self._next
+
+    def taken(self, now: float) -> None:
+        """One has gone."""
+        late = now - self._next
+        self._next = now + self._interval - (late if 0 < late <= CATCH_UP else 0.0)
+
+    def wait_time(self, now: float) -> float:
+        """Seconds until one may go; 0 if one may now."""
+        return max(0.0, self._next - now)

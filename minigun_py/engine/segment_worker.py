@@ -1,0 +1,336 @@
+"""What every worker of a segment has: the compiled loops, with counters, exits and a state.
+
+`kernel` shows what the loops look like. What each stage received is worked out when the counts
+are harvested: it is what the stage before it emitted.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
+from minigun_py.contexts.event_loop import EventLoop
+from minigun_py.contexts.kernel import Post
+from minigun_py.emission import WORKER_GLOBAL, Target
+from minigun_py.engine.current import Current, entered
+from minigun_py.engine.failure import Action, decide
+from minigun_py.engine.router import Router, undeclared
+from minigun_py.engine.worker_state import WorkerState
+from minigun_py.errors import WorkerDied
+from minigun_py.plan.stage import Consumer
+
+if TYPE_CHECKING:
+    from minigun_py.engine.kernel import SegmentKernel
+
+__all__ = ["Given", "SegmentWorker", "Stopped"]
+
+
+class SegmentWorker:
+    """The compiled loops with the counters and exits of one worker. How they run is for others."""
+
+    def __init__(
+        self,
+        kernel: SegmentKernel,
+        exits: Sequence[Any],
+        post: Post,
+        state: WorkerState | None = None,
+    ) -> None:
+        self._kernel, self._exits, self._post = kernel, exits, post
+        self._state = state or WorkerState(kernel.segment.stages)
+        count = len(kernel.stages)
+        self._nones, self._emitted, self._failed = [0] * count, [0] * count, [0] * count
+        self._cancelled, self._usual = [0] * count, [0] * count
+        self._drawn = [0]
+        self.attempt = 1
+        self._counters = (
+            self._nones, self._emitted, self._failed, self._cancelled, self._usual, self._drawn,
+        )  # fmt: skip
+        self._routers = self._made_routers()
+        self._failures: list[ItemFailure] = []
+        self._seconds = self._began = 0.0
+        self._items: Iterable[Any] = ()
+        self._where: Callable[[], int] | None = None
+        self._stopped = self._running = False
+        self._event_loop = EventLoop()
+
+    @property
+    def sets_up(self) -> bool:
+        """Whether it runs no item, but a setup or a teardown."""
+        return self._state.stage is not None
+
+    def current_at(self, line: int | None) -> Current:
+        """What `current()` gives on a line of the loops, or in a setup."""
+        return self.current_in(self._kernel.loops.stage_at(line))
+
+    def current_in(self, index: int) -> Current:
+        """What `current()` gives in a stage, or in a setup."""
+        name = self._state.stage or self._kernel.stages[index]
+        control = self._post.control
+        attempt = self.attempt if index == 0 else 1
+        return Current(name, self._post.worker, attempt, control.cancel, control.drain)
+
+    @contextmanager
+    def _timed(self, items: Iterable[Any]) -> Iterator[None]:
+        self._resume()
+        self._running = True
+        self._items, self._iterator = items, iter(items)
+        try:
+            with entered(self):
+                yield
+        except Stopped:
+            self._stopped = True
+        finally:
+            self._running = False
+            self._pause()
+
+    def _pause(self) -> None:
+        """Let the time that follows count for nothing."""
+        self._seconds += self._kernel.clock.now() - self._began
+
+    def _resume(self) -> None:
+        """Let the time that follows count as time in the stages."""
+        self._began = self._kernel.clock.now()
+
+    def harvest(self, received: int) -> Harvest:
+        """Outputs, counts and failures since the last harvest."""
+        if self._stopped and self._where is not None:  # nobody else knows how many were left
+            self._cancelled[0] += received - self._where() - 1
+        outputs = [self._take(way_out) for way_out in self._exits]
+        harvest = Harvest(outputs, self._counts(received), self._failures, self._seconds)
+        harvest.pending, harvest.due = self._state.pending, self._due()
+        self._failures, self._seconds, self._stopped = [], 0.0, False
+        for counter in self._counters:
+            counter[:] = [0] * len(counter)
+        return harvest
+
+    @property
+    def drawn(self) -> int:
+        """Of a source: the items that it gave since the last harvest."""
+        return self._drawn[0] if self._kernel.segment.is_routed(0) else self._emitted[0]
+
+    def _take(self, way_out: Any) -> list[Any]:
+        if not isinstance(way_out, list):
+            return []
+        outputs = way_out[:]
+        way_out.clear()
+        return outputs
+
+    def _counts(self, received: int) -> list[StageCounts]:
+        segment = self._kernel.segment
+        counts = [StageCounts() for _ in segment.stages]
+        counts[0].received = received
+        for index, stage in enumerate(segment.stages):
+            mine, nones = counts[index], self._nones[index]
+            mine.failed, mine.cancelled = self._failed[index], self._cancelled[index]
+            if index == 0 and segment.is_source:
+                mine.emitted = self._emitted[0]
+            else:
+                ended_well = mine.received - mine.failed - mine.cancelled
+                tells = self._kernel.loops.tells_emitted[index]
+                mine.emitted = self._emitted[index] if tells else ended_well - nones
+                mine.filtered = 0 if stage.keeps_items or isinstance(stage, Consumer) else nones
+                mine.completed = ended_well - mine.filtered
+            mine.usual = self._usual[index] if segment.is_routed(index) else mine.emitted
+            for child in segment.children[index]:
+                counts[child].received = mine.usual
+        return counts
+
+    def _build(self) -> Callable[[Iterable[Any]], Any]:
+        kernel = self._kernel
+        names: dict[str, Any] = {
+            "nones": self._nones, "emitted": self._emitted,
+            "usual": self._usual, "drawn": self._drawn, WORKER_GLOBAL: self,
+        }  # fmt: skip
+        for index in range(len(kernel.stages)):
+            names[f"call_{index}"] = self._call_in_loop(index)
+        for way_out, sink in zip(kernel.exits, self._exits, strict=True):
+            if not way_out.references:
+                names[f"append_{way_out.stage}"] = sink.append
+                names[f"extend_{way_out.stage}"] = sink.extend
+        for loop in range(len(kernel.loops.blame)):
+            names[f"blame_{loop}"] = self._blamer(loop)
+        exec(kernel.loops.code, names)
+        self._collect: Callable[[Iterable[Any]], list[Any]] = names["collect"]
+        top: Callable[[Iterable[Any]], Any] = names["loop_0"]
+        return top
+
+    def _call_in_loop(self, index: int) -> Callable[..., Any]:
+        """What the loops call for a stage: its outputs are dealt where it says where they go."""
+        router, segment = self._routers.get(index), self._kernel.segment
+        if index == 0 and (segment.is_source or segment.head.pulls):
+            return _nothing if router is None else partial(_dealt, router)
+        call = self._call(index)
+        if router is None:
+            return call
+        many = self._state.actors[index].shape.many
+        return partial(
+            _await_and_deal if self._kernel.awaits else _call_and_deal, router, call, many
+        )
+
+    def _call(self, index: int) -> Callable[..., Any]:
+        """How a stage is called: with its state, and run to its end where it has to be."""
+        shape = self._state.actors[index].shape
+        call = shape.call
+        if shape.takes_state:
+            call = partial(call, state=self._state.values[index])
+        if not shape.coroutine or (index == 0 and self._kernel.segment.is_source):
+            return call
+        if self._kernel.awaits:
+            return partial(_await_in, _Stage(self, index), call) if index else call
+        return partial(_run_in, _Stage(self, index), self._event_loop, call)
+
+    def _made_routers(self) -> dict[int, Router]:
+        segment, routers = self._kernel.segment, {}
+        ways = list(zip(self._kernel.exits, self._exits, strict=True))
+        for index, stage in enumerate(segment.stages):
+            if segment.is_routed(index):
+                named = [(way, sink) for way, sink in ways if way.stage == index and way.references]
+                flows = bool(segment.children[index]) or any(
+                    way.stage == index and not way.references for way in segment.exits
+                )
+                routers[index] = Router(stage, named, flows)
+        return routers
+
+    def check_targets(self, line: int, targets: Sequence[Target]) -> None:
+        """Raise `UsageError` if what runs on a line of the loops may not send there."""
+        index = self._kernel.loops.stage_at(line)
+        router = self._routers.get(index)
+        for target in targets:
+            if router is None or not router.knows(target):
+                raise undeclared(self._kernel.segment.stages[index], target)
+
+    def _due(self) -> float | None:
+        return None
+
+    def _blamer(self, loop: int) -> Callable[..., bool]:
+        """What a loop calls with an error, its values and its iterator. True: it has to end."""
+        loops = self._kernel.loops
+        lines, calls, heads = loops.blame[loop], loops.calls[loop], loops.heads[loop]
+
+        def blame(error: BaseException, values: tuple[Any, ...], rest: Iterator[Any]) -> bool:
+            frame = error.__traceback__
+            assert frame is not None
+            index, position = lines.get(frame.tb_lineno, (None, 0))
+            if _is_stray_cancel(error):
+                error = _as_failure(error)
+            if index is not None and isinstance(error, Exception | SystemExit):
+                item = values[position] if position >= 0 else None
+                if not self._fail(index, item, error.with_traceback(frame.tb_next)):
+                    return position < 0
+                error = Stopped()
+            elif index is not None and position >= 0:
+                self._cancelled[index] += 1
+            if frame.tb_lineno in calls:  # the branches after this one never began
+                for line, stage in calls.items():
+                    self._cancelled[stage] += line > frame.tb_lineno
+            for head in heads:
+                self._cancelled[head] += operator.length_hint(rest)
+            raise error
+
+        return blame
+
+    def _fail(self, index: int, item: Any, error: Exception | SystemExit) -> bool:
+        """Note a failure. True if it ends the run."""
+        if isinstance(error, SystemExit):
+            error = _as_death(error)
+        self._failed[index] += 1
+        name = self._kernel.stages[index]
+        self._failures.append(ItemFailure(name, self._place(), item, error))
+        return decide(self._kernel.policies[index], error) is Action.FAIL
+
+    def _place(self) -> int:
+        """The index of the running item in what `run` was given."""
+        if self._where is not None:
+            return self._where()
+        if isinstance(self._items, list | tuple):
+            return len(self._items) - operator.length_hint(self._iterator) - 1
+        return 0
+
+
+class _Stage:
+    """A worker in one of its stages, for code that the stack of its loops does not lead to."""
+
+    def __init__(self, worker: SegmentWorker, index: int) -> None:
+        self._worker, self._index = worker, index
+
+    sets_up = False
+
+    def current_at(self, line: int | None) -> Current:
+        """The stage, whatever the line."""
+        return self._worker.current_in(self._index)
+
+
+def _run_in(stage: _Stage, loop: EventLoop, call: Callable[..., Any], item: Any) -> Any:
+    with entered(stage):
+        return loop.run(call(item))
+
+
+async def _await_in(stage: _Stage, call: Callable[..., Any], item: Any) -> Any:
+    with entered(stage):
+        return await call(item)
+
+
+def _nothing(*_: Any) -> None:
+    """What heads a loop is not called in it."""
+
+
+def _dealt(router: Router, value: Any) -> tuple[int, list[Any]]:
+    return router.deal((value,))
+
+
+def _call_and_deal(
+    router: Router, call: Callable[..., Any], many: bool, item: Any
+) -> tuple[int, list[Any]]:
+    made = call(item)
+    return router.deal(made if many else () if made is None else (made,))
+
+
+async def _await_and_deal(
+    router: Router, call: Callable[..., Any], many: bool, item: Any
+) -> tuple[int, list[Any]]:
+    made = await call(item)
+    return router.deal(made if many else () if made is None else (made,))
+
+
+class Given:
+    """Stands for an item: values that a stage gave when it was flushed, or when it was time."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+
+class Stopped(BaseException):
+    """Unwinds the loops after a failure that ends the run."""
+
+
+def _is_stray_cancel(error: BaseException) -> bool:
+    """Whether a stage raised CancelledError although nobody cancels the task that runs it."""
+    asyncio = sys.modules.get("asyncio")  # without it there is no such error
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return True
+    return task is None or task.cancelling() == 0
+
+
+def _as_failure(error: BaseException) -> Exception:
+    failure = RuntimeError("the stage raised CancelledError, and nobody had cancelled it")
+    failure.__cause__ = error
+    return failure.with_traceback(error.__traceback__)
+
+
+def _as_death(error: SystemExit) -> WorkerDied:
+    code = error.code
+    status = code if isinstance(code, int) else int(code is not None)
+    died = WorkerDied(f"the stage called sys.exit({code!r})", status)
+    died.__cause__ = error
+    return died
