@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from minigun_py.declaring.grounds import DEFAULTS, LATER_DEFAULTS, LIMITS
-from minigun_py.declaring.marks import marks_of
+from minigun_py.declaring.marks import marks_of, references_of
 from minigun_py.engine.report import RunReport
 from minigun_py.errors import UsageError
 from minigun_py.pipeline import Pipeline
@@ -98,7 +98,7 @@ def _built(job: Job) -> Pipeline:
         mark.declare(pipe, name, job)
     for base in reversed(cls.__mro__):
         for stage, targets in vars(base).get("reroutes", {}).items():
-            pipe.reroute(stage, targets)
+            pipe.reroute(stage, references_of(targets, cls))
     for stage, options in job.__dict__.get(_CONFIGURED, ()):
         pipe.configure(stage, **options)
     return pipe

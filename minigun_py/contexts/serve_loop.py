@@ -222,6 +222,8 @@ class ServeLoop:
             else:
                 worker.took(harvest.seconds)
                 self._answer(Done(lease, harvest))
+                if lease.last:  # it exits by itself, maybe before anybody asks for another lease
+                    self._ended.add(worker.slot)
                 return
         self._send(worker, lease, one_by_one=True)
 

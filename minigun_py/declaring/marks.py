@@ -8,7 +8,7 @@ is asked for: only then the methods are bound.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar, Unpack, overload
 
 from minigun_py.declaring.grounds import caller
@@ -37,6 +37,7 @@ __all__ = [
     "processor",
     "producer",
     "rebatch",
+    "references_of",
     "unbatch",
 ]
 
@@ -57,6 +58,8 @@ class Mark:
     options: dict[str, Any] = field(default_factory=dict)
     location: str = ""
     is_method: bool = True
+    also: Mark | None = None
+    """Another hook that the same function is."""
 
     def where(self, name: str) -> str:
         """The stage in words, with file and line."""
@@ -74,6 +77,8 @@ class Mark:
 
     def declare(self, pipe: Parts, attribute: str, job: object) -> None:
         """Declare it in the pipeline of an instance."""
+        if self.also is not None:
+            self.also.declare(pipe, attribute, job)
         options = {n: _of_instance(n, v, job) for n, v in self.options.items()}
         method = getattr(job, attribute) if self.is_method else None
         if self.is_hook:
@@ -96,10 +101,11 @@ def marks_of(cls: type) -> dict[str, Mark]:
             mark = _mark_of(value)
             if mark is not None:
                 found[name] = mark
-            elif name in found and found[name].is_method and not callable(getattr(cls, name)):
+            elif name in found and not (found[name].is_method and callable(getattr(cls, name))):
+                what = "function" if found[name].is_method else "stage"
                 raise UsageError(
                     f"{found[name].where(name)}: {base.__name__} replaces it by {value!r}, which "
-                    "is no function"
+                    f"is no {what}"
                 )
     return found
 
@@ -111,12 +117,17 @@ def _mark_of(value: Any) -> Mark | None:
     return mark if isinstance(mark, Mark) else None
 
 
+def references_of(value: Any, cls: type) -> Any:
+    """References, with names in place of the functions of a class."""
+    if isinstance(value, list | tuple):
+        return [_named(reference, cls) for reference in value]
+    return _named(value, cls)
+
+
 def _of_instance(option: str, value: Any, job: object) -> Any:
     """The value of an option for an instance: methods are bound, references become names."""
     if option in _REFERENCES:
-        if isinstance(value, list | tuple):
-            return [_named(reference, type(job)) for reference in value]
-        return _named(value, type(job))
+        return references_of(value, type(job))
     if callable(value) and (option in _FUNCTIONS or not option):
         name = _attribute(value, type(job))
         return value if name is None else getattr(job, name)
@@ -150,6 +161,11 @@ def _marking(word: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> 
             checked_hook(word, getattr(function, "__func__", function), None, bound=bound)
         else:
             checked_options({k: v for k, v in options.items() if k != "name"}, made.where(name))
+        other = getattr(function, _MARK, None)
+        if isinstance(other, Mark):
+            if not (made.is_hook and other.is_hook):
+                raise UsageError(f"{made.where(name)}: it is a {other.word} already")
+            made = replace(made, also=other)
         try:
             setattr(function, _MARK, made)
         except AttributeError:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigun_py.errors import UsageError
-from minigun_py.plan.signature import Shape, shape_of_process, shape_of_source
+from minigun_py.plan.signature import Shape, shape_of_flush, shape_of_process
 from minigun_py.plan.stage import DeclaredStage, OwnStage, Stage, TimedStage
 
 __all__ = ["Actor", "actor_of"]
@@ -59,7 +59,4 @@ def _copied(stage: OwnStage) -> Stage:
 def _flush_of(mine: Stage, stage: OwnStage) -> Callable[[], Any] | None:
     if type(mine).flush is Stage.flush:
         return None
-    shape = shape_of_source(mine.flush, f"{stage}, flush")
-    if shape.pushes:
-        raise UsageError(f"{stage}: flush returns or yields; drop output")
-    return shape.call
+    return shape_of_flush(mine.flush, f"{stage}, flush").call

@@ -59,10 +59,14 @@ class Batcher(Generic[T]):
         return self._pending
 
     def add(self, items: Iterable[T], now: float) -> list[list[T]]:
-        """Take items in. Returns the lists that are due at `now`, and those that are full."""
+        """Take items in. Returns the lists that are due at `now`, and those that are full.
+
+        Where a key cannot be told it raises, and takes nothing in.
+        """
+        told = [(item, *self._told(item)) for item in items]
         full = self.take_due(now)  # first: the items that come now are no part of these
-        for item in items:
-            full += self._add(item, now)
+        for item, key, bytes_ in told:
+            full += self._add(item, key, bytes_, now)
         return full
 
     def take_due(self, now: float) -> list[list[T]]:
@@ -76,10 +80,14 @@ class Batcher(Generic[T]):
         """What is left when no item will follow, the oldest list first."""
         return [self._take(key) for key in tuple(self._groups)]
 
-    def _add(self, item: T, now: float) -> list[list[T]]:
+    def _told(self, item: T) -> tuple[Any, int]:
+        """The key of an item, which can be hashed, and its bytes."""
         key = None if self._key is None else self._key(item)
+        hash(key)
+        return key, 0 if self._max_bytes is None else self._size_of(item)
+
+    def _add(self, item: T, key: Any, bytes_: int, now: float) -> list[list[T]]:
         full: list[list[T]] = []
-        bytes_ = 0 if self._max_bytes is None else self._size_of(item)
         group = self._groups.get(key)
         if group is not None and self._max_bytes and group.bytes + bytes_ > self._max_bytes:
             full.append(self._take(key))

@@ -46,8 +46,9 @@ class BoundCoroutineSegment(SegmentWorker):
             return
         if self._loop is None:
             self._loop = self._build()
-        held = flush()
-        values = [v async for v in held] if hasattr(held, "__aiter__") else list(held)
+        with entered(self):
+            held = flush()
+            values = [v async for v in held] if hasattr(held, "__aiter__") else list(held)
         self._state.pending = 0
         if values:
             with self._timed(()):

@@ -8,7 +8,8 @@ tell it to go on with the next item.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -23,7 +24,7 @@ class BoundStream(BoundSegment):
     """A worker that draws."""
 
     _turns: Turns
-    _outputs: Iterator[Any]
+    _outputs: Generator[Any, None, None] | None = None
     _item: Any = None
     _index = 0
     _given_all = False
@@ -46,11 +47,20 @@ class BoundStream(BoundSegment):
         """Deal with so many outputs, or with all. Raises what the turns raise."""
         try:
             with self._timed(()):
-                self._loop(islice(self._outputs, count))
+                self._loop(islice(self._outputs or (), count))
         except _TurnsRaised as raised:
             raise raised.error from None
 
-    def _given(self) -> Iterator[Any]:
+    def close(self) -> None:
+        """Tear it down, after what the stage does in a ``finally`` if it was not let to its end."""
+        try:
+            if self._outputs is not None:
+                with self.entered(), suppress(_TurnsRaised):
+                    self._outputs.close()
+        finally:
+            super().close()
+
+    def _given(self) -> Generator[Any, None, None]:
         """What the stage gives."""
         shape = self._head.shape
         call = partial(shape.call, state=self._state.values[0]) if shape.takes_state else shape.call
@@ -58,9 +68,14 @@ class BoundStream(BoundSegment):
             given = self.iterate(call(self._awaited()))
         else:
             given = iter(call(self._drawn_from_turns()))
-        for value in given:
-            self._state.pending = 0
-            yield value
+        try:
+            for value in given:
+                self._state.pending = 0
+                yield value
+        finally:
+            close = getattr(given, "close", None)
+            if close is not None:
+                close()
         self.ended = True
 
     def _drawn_from_turns(self) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from minigun_py.contexts.answer import Harvest
 from minigun_py.contexts.kernel import Control
@@ -26,6 +26,9 @@ from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["DepthFirstRun"]
+
+DEEPEST: Final = 20
+"""So many streams may take the run forward from within each other; Python's stack has an end."""
 
 
 class DepthFirstRun:
@@ -52,6 +55,7 @@ class DepthFirstRun:
             if isinstance(step, PlainStep) and step.segment.head.options.retry is not None
         ]
         self._by_name = {step.name: step for step in self._steps}
+        self._depth = 0  # how many streams wait for items, each for what the next is to give
         self._todo: list[tuple[Step, list[Any]]] = []
         self._given: list[Any] = []
 
@@ -103,6 +107,7 @@ class DepthFirstRun:
             any(step.try_again() for step in self._retrying)
             or self._advanced(position)
             or self._drawn()
+            or self._resumed(position)
             or self._waited()
             or any(self._finished(step) for step in self._steps[:position])
         )
@@ -142,12 +147,30 @@ class DepthFirstRun:
         return (StreamStep if segment.head.pulls else PlainStep)(position, segment, kernel, self)
 
     def _advanced(self, position: int) -> bool:
-        """Let the last stream before the position go on, if one can."""
+        """Let the last stream before the position go on, if one can.
+
+        Where many wait for each other already, only one that has items: it need not ask others.
+        """
+        deep = self._depth >= DEEPEST
         for stream in reversed(self._streams):
-            if stream.position < position and stream.wants:
-                stream.advance()
-                return True
+            if stream.position < position and stream.wants and (stream.has_items or not deep):
+                return self._advance(stream)
         return False
+
+    def _resumed(self, position: int) -> bool:
+        """Let the first stream before the position go on: no source has anything for it."""
+        for stream in self._streams:
+            if stream.position < position and stream.wants:
+                return self._advance(stream)
+        return False
+
+    def _advance(self, stream: StreamStep) -> bool:
+        self._depth += 1
+        try:
+            stream.advance()
+        finally:
+            self._depth -= 1
+        return True
 
     def _drawn(self) -> bool:
         """Draw from the first source that has not ended, if there is one."""

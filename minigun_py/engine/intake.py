@@ -153,13 +153,13 @@ class Shelves:
     def _take(self, worker: int, most: int) -> list[Any]:
         shelf = self._shelves[worker - 1]
         self._fill()
+        if self._aborted is not None:
+            raise self._aborted
         if shelf:
             items = [shelf.popleft() for _ in range(min(most, len(shelf)))]
             self._shelved -= len(items)
             self._notify()  # there is room for others to fill
             return items
-        if self._aborted is not None:
-            raise self._aborted
         if self._ended:
             raise EndOfChannel("nothing is left for this worker")
         if self._stalled:

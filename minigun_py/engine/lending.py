@@ -100,6 +100,7 @@ class Lending:
 
     def receive_nowait(self, worker: int, most: int | None = None) -> Lease:
         """For a poll loop: a lease if downstream has room and there is one."""
+        self.raise_if_cut()
         if not self._delivery.flush():
             raise WouldBlock("downstream is full")
         now = self._clock.now()
@@ -242,6 +243,7 @@ class Lending:
 
     def _wait_for_lease(self, worker: int, most: int | None) -> Lease | None:
         """Wait for a lease; None if the wait was for nothing and has to be begun again."""
+        self.raise_if_cut()
         with self._changed:
             lease = self._lend_again(worker, self._clock.now())
             if lease is not None:

@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from minigun_py.clock import Deadline
-from minigun_py.errors import EndOfChannel, WouldBlock
+from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 from minigun_py.primitives.backlog import Backlog
 from minigun_py.primitives.channel import ChannelStatistics, Receiver
 
@@ -128,7 +128,8 @@ class LoopInbox:
         self._changed = threading.Condition()  # nothing is guarded; it is waited for
         self._wake: Callable[[], None] | None = None
         self._returned = self._discarded = 0
-        self._ended = self._aborted = False
+        self._ended = False
+        self._aborted: ChannelAborted | None = None
         receiver.on_ready(self.tell)
         loop.on_change(self.tell)
 
@@ -160,6 +161,8 @@ class LoopInbox:
             EndOfChannel: The loop is over.
             ChannelAborted: It was cut.
         """
+        if self._aborted is not None:
+            raise self._aborted
         over = self._loop.over  # looked at first: what came before the end is taken after it
         returned = self._backlog.take(limit)
         if returned:
@@ -181,7 +184,7 @@ class LoopInbox:
     def wait_while_stalled(self) -> None:
         """Wait until something moves again in the loop, or it is cut."""
         with self._changed:
-            while self._loop.stalled and not self._aborted:
+            while self._loop.stalled and self._aborted is None:
                 self._changed.wait()  # ended by `tell`
 
     def on_ready(self, wake: Callable[[], None]) -> None:
@@ -196,8 +199,8 @@ class LoopInbox:
             self._wake()
 
     def abort(self, reason: object = None) -> None:
-        """Cut it."""
-        self._aborted = True
+        """Cut it. What came back and waits is not given any more."""
+        self._aborted = self._aborted or ChannelAborted(reason)
         self._receiver.abort(reason)
         self.tell()
 

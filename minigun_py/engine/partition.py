@@ -23,7 +23,6 @@ __all__ = ["share_of"]
 
 _NUMBERS = int | float | complex | decimal.Decimal | fractions.Fraction
 _NAMED_BY_TEXT = datetime.date | datetime.time | datetime.timedelta | uuid.UUID | pathlib.PurePath
-"""Types whose equal values have the same text."""
 
 
 def share_of(key: Any, shares: int) -> int:
@@ -42,16 +41,16 @@ def share_of(key: Any, shares: int) -> int:
 
 def _bytes_of(key: Any) -> Iterator[bytes]:
     """The key as bytes, each part after a letter for its type and its length."""
-    if isinstance(key, enum.Enum):
-        yield from _part(b"e", f"{type(key).__qualname__}.{key.name}".encode())
-    elif key is None:
+    if key is None:
         yield b"n"
     elif isinstance(key, str):
         yield from _part(b"s", key.encode("utf-8", "surrogatepass"))
     elif isinstance(key, bytes):
         yield from _part(b"b", key)
     elif isinstance(key, _NUMBERS):
-        yield from _part(b"i", str(hash(key)).encode())  # numbers: laid down by the language
+        yield from _part(b"i", _number(key).encode())
+    elif isinstance(key, enum.Enum):  # those that are texts or numbers as well are done with
+        yield from _part(b"e", f"{type(key).__qualname__}.{key.name}".encode())
     elif isinstance(key, tuple):
         yield b"t" + str(len(key)).encode()
         for element in key:
@@ -60,16 +59,28 @@ def _bytes_of(key: Any) -> Iterator[bytes]:
         yield b"f"
         yield from sorted(b"".join(_bytes_of(element)) for element in key)
     elif isinstance(key, _NAMED_BY_TEXT):
-        yield from _part(b"o", str(key).encode("utf-8", "surrogateescape"))
+        yield from _part(b"o", _text_of(key).encode("utf-8", "surrogateescape"))
     elif dataclasses.is_dataclass(key) and not isinstance(key, type):
         yield from _part(b"c", type(key).__qualname__.encode())
-        for field in dataclasses.fields(key):
+        for field in filter(lambda field: field.compare, dataclasses.fields(key)):
             yield from _bytes_of(getattr(key, field.name))
     else:
         raise UsageError(
             f"a key is text, bytes, a number, a date, a UUID, a path, None, or a tuple of these, "
             f"and not a {type(key).__name__}: {key!r:.100}"
         )
+
+
+def _number(key: Any) -> str:
+    """The hash of a number, which is laid down by the language; but for NaN."""
+    return str(hash(key)) if key == key else "nan"  # noqa: PLR0124 - that is how to tell
+
+
+def _text_of(key: Any) -> str:
+    """The text of a value, the same for values that are equal."""
+    if isinstance(key, datetime.datetime) and key.utcoffset() is not None:
+        key = key.astimezone(datetime.UTC)
+    return str(key).lower() if isinstance(key, pathlib.PureWindowsPath) else str(key)
 
 
 def _part(kind: bytes, content: bytes) -> tuple[bytes, ...]:

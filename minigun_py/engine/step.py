@@ -246,6 +246,11 @@ class StreamStep(Step):
         self._begun = self._draws = False
 
     @property
+    def has_items(self) -> bool:
+        """Whether items wait for it."""
+        return bool(self._waiting)
+
+    @property
     def wants(self) -> bool:
         """Whether it can go on: it has begun or has items, and is not waiting further up."""
         return not self._draws and not self._worker.ended and (self._begun or bool(self._waiting))

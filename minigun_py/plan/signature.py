@@ -23,6 +23,7 @@ __all__ = [
     "is_coroutine",
     "is_generator",
     "location",
+    "shape_of_flush",
     "shape_of_process",
     "shape_of_source",
     "shape_of_stage",
@@ -117,6 +118,14 @@ def shape_of_source(function: Callable[..., Any], where: str) -> Shape:
     elif not is_generator(function):
         call = functools.partial(_once_async if waits else _once, function)
     return Shape(call, True, pushes, coroutine=waits, takes_state="state" in injected)
+
+
+def shape_of_flush(function: Callable[..., Any], where: str) -> Shape:
+    """The shape of what gives what is held: `call()` gives an iterator, as of a producer."""
+    shape = shape_of_source(function, where)
+    if shape.pushes or shape.takes_state:
+        raise UsageError(f"{where}: it returns or yields, and takes nothing")
+    return shape
 
 
 def is_generator(function: Callable[..., Any]) -> bool:

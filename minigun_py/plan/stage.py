@@ -15,6 +15,7 @@ from minigun_py.errors import UsageError
 from minigun_py.plan.options import Options
 from minigun_py.plan.signature import (
     Shape,
+    shape_of_flush,
     shape_of_process,
     shape_of_source,
     shape_of_stage,
@@ -262,6 +263,8 @@ class OwnStage(DeclaredStage):
         if self.options.setup is not None or self.options.teardown is not None:
             raise UsageError(f"{self}: it has the methods setup and teardown; drop the options")
         object.__setattr__(self, "shape", shape_of_process(self.instance.process, str(self)))
+        if self.keeps_items:
+            shape_of_flush(self.instance.flush, f"{self}, flush")
 
     @property
     def keeps_state(self) -> bool:

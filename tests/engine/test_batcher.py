@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigun_py.engine.batcher import Batcher
+from minigun_py.engine.batcher import Batcher, estimated_bytes
 
 
 def test_a_batch_goes_when_it_is_full() -> None:
@@ -74,6 +77,108 @@ def test_a_batch_is_a_list_of_its_own() -> None:
     first, second = batcher.add([1, 2], 0.0)
     first.append(0)
     assert second == [2]
+
+
+# --------------------------------------------------------------------------- by key and by size
+
+
+def parity(n: int) -> int:
+    return n % 2
+
+
+def test_items_of_different_keys_go_into_different_batches() -> None:
+    batcher = Batcher[int](2, key=parity)
+    assert batcher.add([1, 2, 3, 4, 5], 0.0) == [[1, 3], [2, 4]]
+    assert batcher.flush() == [[5]]
+
+
+def test_the_batch_that_began_first_goes_first_at_the_end() -> None:
+    batcher = Batcher[int](9, key=parity)
+    batcher.add([2, 1, 4], 0.0)
+    assert batcher.flush() == [[2, 4], [1]]
+
+
+def test_each_key_waits_for_itself() -> None:
+    batcher = Batcher[int](9, 2.0, parity)
+    batcher.add([1], 5.0)
+    batcher.add([2], 6.0)
+    assert batcher.due == 7.0
+    assert batcher.take_due(7.0) == [[1]]
+    assert (batcher.due, batcher.pending) == (8.0, 1)
+
+
+def test_a_batch_grows_to_the_bytes_that_it_may_have() -> None:
+    batcher = Batcher[str](9, max_bytes=4)
+    assert batcher.add(["aa", "bb", "c"], 0.0) == [["aa", "bb"]]
+    assert batcher.flush() == [["c"]]
+
+
+def test_an_item_that_does_not_fit_begins_another_batch() -> None:
+    batcher = Batcher[str](9, max_bytes=4)
+    assert batcher.add(["aaa", "bb"], 0.0) == [["aaa"]]
+    assert batcher.flush() == [["bb"]]
+
+
+def test_an_item_that_is_too_large_goes_alone() -> None:
+    batcher = Batcher[str](9, max_bytes=4)
+    assert batcher.add(["a", "b" * 50, "c"], 0.0) == [["a"], ["b" * 50]]
+    assert batcher.flush() == [["c"]]
+
+
+def test_all_batches_go_when_there_are_as_many_items_as_may_wait() -> None:
+    batcher = Batcher[int](9, key=lambda n: n, max_pending=3)
+    assert batcher.add([1, 2], 0.0) == []
+    assert batcher.add([3, 4], 0.0) == [[1], [2], [3]]
+    assert batcher.pending == 1
+
+
+def test_none_is_a_key_like_any_other() -> None:
+    batcher = Batcher[int | None](9, key=lambda item: item)
+    batcher.add([None, 1, None], 0.0)
+    assert batcher.flush() == [[None, None], [1]]
+
+
+@pytest.mark.parametrize(
+    ("item", "bytes_"),
+    [("four", 4), (b"four", 4), (bytearray(b"four"), 4), (memoryview(b"four"), 4)],
+)
+def test_the_bytes_of_text_and_buffers_are_their_length(item: Any, bytes_: int) -> None:
+    assert estimated_bytes(item) == bytes_
+
+
+@pytest.mark.parametrize("made", [list, tuple, set, lambda items: dict.fromkeys(items, "x" * 99)])
+def test_what_a_collection_holds_counts(made: Any) -> None:
+    few, many = made(["a" * 99]), made(["b" * 99, "c" * 999])
+    assert estimated_bytes(few) > 99
+    assert estimated_bytes(many) > estimated_bytes(few) + 999
+
+
+@given(
+    st.lists(st.text(max_size=6)),
+    st.integers(1, 5),
+    st.none() | st.integers(1, 9),
+    st.none() | st.integers(1, 9),
+)
+def test_whatever_bounds_a_batch_each_item_comes_out_once_and_in_the_order_of_its_key(
+    items: list[str], size: int, max_bytes: int | None, max_pending: int | None
+) -> None:
+    batcher = Batcher[str](size, None, len, max_bytes, max_pending)
+    batches = []
+    for item in items:
+        batches += batcher.add([item], 0.0)
+        assert max_pending is None or batcher.pending < max_pending
+    batches += batcher.flush()
+    assert batcher.pending == 0
+    for key in range(7):
+        of_key = [item for batch in batches for item in batch if len(item) == key]
+        assert of_key == [item for item in items if len(item) == key]
+    for batch in batches:
+        assert len({len(item) for item in batch}) == 1
+        assert 1 <= len(batch) <= size
+        assert max_bytes is None or len(batch) == 1 or sum(map(len, batch)) <= max_bytes
+
+
+# --------------------------------------------------------------------------- any items, any times
 
 
 steps = st.lists(st.tuples(st.lists(st.integers(), max_size=7), st.floats(0, 2)), max_size=10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.verdict import KEPT_FAILURES, Verdict
 from minigun_py.errors import InternalError, RunCancelled, UsageError, WorkerDied
 from minigun_py.events import Event, ItemFailed, Observers, StageEnded, WorkerReplaced
+from minigun_py.plan.hooks import Hook, Hooks
 from minigun_py.primitives.cancel import CancelToken
 from plan.drawing import processor, source
 from support.clock import VirtualClock
@@ -20,13 +22,15 @@ from support.clock import VirtualClock
 class Room:
     """A verdict with all that it speaks to."""
 
-    def __init__(self, policy: str = "fail") -> None:
+    def __init__(self, policy: str = "fail", hooks: Sequence[Hook] = ()) -> None:
         self.clock = VirtualClock()
         self.token = CancelToken(self.clock)
         self.ledger = Ledger([source("s"), processor("a")])
         self.events: list[Event] = []
         observers = Observers([self.events.append])
-        self.verdict = Verdict(self.token, self.ledger, {"a": policy}, observers, self.clock)
+        self.verdict = Verdict(
+            self.token, self.ledger, {"a": policy}, observers, self.clock, Hooks(hooks)
+        )
 
     def fails(self, item: Any, error: Exception) -> None:
         self.ledger.failed("a")
@@ -126,6 +130,79 @@ def test_no_record_is_made_when_nobody_listens() -> None:
         raise AssertionError("made")
 
     quiet.tell(make)
+
+
+# --------------------------------------------------------------------------- hooks
+
+
+def refuse(*_: Any) -> None:
+    raise OSError("no")
+
+
+def test_hooks_of_a_kind_are_called_in_the_order_of_their_definition() -> None:
+    seen: list[str] = []
+    room = Room(hooks=[
+        Hook("before_run", lambda: seen.append("first")),
+        Hook("after_run", lambda: seen.append("another kind")),
+        Hook("before_run", lambda: seen.append("second")),
+    ])  # fmt: skip
+    assert room.verdict.call_hooks("before_run")
+    assert seen == ["first", "second"]
+
+
+def test_a_hook_of_a_stage_is_called_for_that_stage_alone() -> None:
+    seen: list[str] = []
+    room = Room(hooks=[Hook("after", lambda: seen.append("a"), "a")])
+    room.verdict.stages_ended(["s"])
+    assert seen == []
+    room.verdict.stages_ended(["a"])
+    assert seen == ["a"]
+
+
+@pytest.mark.parametrize("policy", ["skip", "fail"])
+def test_a_hook_is_told_of_every_failed_item(policy: str) -> None:
+    seen: list[Any] = []
+    room, error = Room(policy, [Hook("on_failure", seen.append)]), ValueError("no")
+    room.fails(7, error)
+    assert [(failed.stage, failed.item, failed.error) for failed in seen] == [("a", 7, error)]
+
+
+def test_a_hook_that_raises_ends_the_run_with_a_note_of_its_kind() -> None:
+    room = Room(hooks=[Hook("before_run", refuse)])
+    assert not room.verdict.call_hooks("before_run")
+    (error,) = room.verdict.errors
+    assert isinstance(error, OSError)
+    assert error.__notes__ == ["in hook before_run"]
+    assert room.token.cancelled
+
+
+def test_a_hook_that_raises_keeps_no_other_from_being_called() -> None:
+    seen: list[str] = []
+    hooks = [Hook("after_run", refuse), Hook("after_run", lambda: seen.append("second"))]
+    assert not Room(hooks=hooks).verdict.call_hooks("after_run", None)
+    assert seen == ["second"]
+
+
+def test_a_hook_that_takes_nothing_is_told_nothing() -> None:
+    seen: list[Any] = []
+    hooks = [Hook("after_run", lambda: seen.append("none")), Hook("after_run", seen.append)]
+    assert Room(hooks=hooks).verdict.call_hooks("after_run", "report")
+    assert seen == ["none", "report"]
+
+
+def test_a_hook_may_fail_an_item_itself() -> None:
+    """Its thread takes the turn of hooks again, which it has."""
+    room = Room("skip")
+    seen: list[Any] = []
+
+    def again(failed: Any) -> None:
+        seen.append(failed.item)
+        if failed.item:
+            room.fails(failed.item - 1, ValueError())
+
+    room.verdict.hooks = Hooks([Hook("on_failure", again)])
+    room.fails(2, ValueError())
+    assert seen == [2, 1, 0]
 
 
 # --------------------------------------------------------------------------- workers and lanes

@@ -111,7 +111,7 @@ def test_batches_by_type_are_sent_and_what_is_left_is_flushed(kind: str) -> None
         assert sizes == full_and_rest | {"promotional": [3], "notification": [2]}
 
 
-@in_every_kind
+@in_quick_kinds
 def test_batches_by_key_lose_nothing_when_the_items_end(kind: str) -> None:
     """44_custom_batching, with what is ready made."""
     pipe = pipeline(kind)
@@ -217,7 +217,7 @@ def test_several_workers_of_one_deduplicator_agree(kind: str) -> None:
     assert sorted(pipe.collect()) == list(range(20))
 
 
-@in_every_kind
+@in_quick_kinds
 def test_lists_are_taken_apart(kind: str) -> None:
     """100_functional_dsl: debatch."""
     pipe = pipeline(kind)

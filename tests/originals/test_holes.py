@@ -331,8 +331,15 @@ ENDLESS = """
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
-@in_other_processes
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        ("fork", signal.SIGINT),
+        ("fork", signal.SIGTERM),
+        ("cow_fork", signal.SIGINT),
+        ("process", signal.SIGTERM),
+    ],
+)
 def test_16_no_worker_outlives_a_program_that_is_told_to_end(kind: str, number: int) -> None:
     """There the workers are orphans, and go on."""
     with start(ENDLESS, kind) as program:

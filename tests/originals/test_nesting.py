@@ -137,7 +137,7 @@ def test_an_item_is_sent_to_the_pipeline_that_it_belongs_to(kind: str) -> None:
     assert report["validate.check_validity"].filtered == 3
 
 
-@in_every_kind
+@in_quick_kinds
 def test_a_nested_pipeline_stands_in_line_as_a_stage_does(kind: str) -> None:
     """08_nested_pipeline_simple."""
     results: list[int] = []

@@ -60,7 +60,7 @@ def test_stages_written_as_classes_emit_what_they_yield(kind: str) -> None:
     assert sorted(pipe.collect()) == list(range(0, 20, 2))
 
 
-@in_every_kind
+@in_quick_kinds
 def test_stages_that_say_nothing_feed_each_other_in_order_of_definition(kind: str) -> None:
     """01_sequential_default."""
     collected: list[int] = []
