@@ -282,9 +282,9 @@ def test_a_nested_pipeline_runs_where_the_outer_one_does_if_it_says_nothing() ->
 def test_what_a_nested_pipeline_says_counts_within_it() -> None:
     pipe = Pipeline(execution="thread")
     pipe.source(range(3))
-    with pipe.pipeline("inner", execution="fork") as inner:
-        inner.processor(double)
     pipe.processor(double)
+    with pipe.pipeline("inner", execution="fork", workers=2) as inner:
+        inner.processor(double, workers=2)
     plan = pipe.plan()
     assert plan.context_for("inner.double") is ContextKind.FORK
     assert plan.context_for("double") is ContextKind.THREAD
