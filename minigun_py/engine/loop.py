@@ -44,12 +44,14 @@ class Loop:
     @property
     def over(self) -> bool:
         """Whether nothing is within, and nothing can come."""
-        return not (self._feeders or self._within)
+        with self._lock:
+            return self._is_over()
 
     @property
     def stalled(self) -> bool:
         """Whether all that is within is held by stages that wait for more."""
-        return not self._feeders and self._within == self._held > 0
+        with self._lock:
+            return self._has_stalled()
 
     def on_change(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when the loop is over or has stalled, and when a stall is over."""
@@ -64,15 +66,17 @@ class Loop:
         """Nothing more comes by one of the ways in."""
         with self._lock:
             self._feeders -= 1
-        self._tell()
+            news = self._is_over() or self._has_stalled()
+        if news:
+            self._tell()
 
     def enter(self, items: int) -> None:
         """Items are about to be sent to a stage within."""
         with self._lock:
-            stalled = self.stalled
+            news = self._has_stalled()
             self._within += items
-        if stalled:
-            self._call_wakes()
+        if news:
+            self._tell()
 
     def leave(self, items: int, held: int = 0) -> None:
         """Items within have ended, and all that came of them is counted.
@@ -80,15 +84,20 @@ class Loop:
         `held` is by how many more (or fewer, if negative) are held.
         """
         with self._lock:
+            news = self._has_stalled()
             self._within -= items
             self._held += held
-        self._tell()
+            news = news or self._is_over() or self._has_stalled()
+        if news:
+            self._tell()
+
+    def _is_over(self) -> bool:
+        return not (self._feeders or self._within)
+
+    def _has_stalled(self) -> bool:
+        return not self._feeders and self._within == self._held > 0
 
     def _tell(self) -> None:
-        if self.over or self.stalled:
-            self._call_wakes()
-
-    def _call_wakes(self) -> None:
         for wake in tuple(self._wakes):
             wake()
 

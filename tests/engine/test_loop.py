@@ -102,6 +102,16 @@ def test_a_stall_is_told_and_so_is_its_end() -> None:
     assert not loop.stalled
 
 
+def test_the_end_of_a_stall_is_told_when_something_held_is_given_up() -> None:
+    loop = Loop()
+    loop.enter(3)
+    loop.leave(0, held=3)
+    calls = counted(loop)
+    loop.leave(0, held=-1)
+    assert not loop.stalled
+    assert len(calls) == 1
+
+
 def test_what_is_let_go_ends_the_loop() -> None:
     loop = Loop()
     loop.enter(1)
