@@ -64,9 +64,12 @@ class Harvest:
     counts: list[StageCounts]
     failures: list[ItemFailure] = field(default_factory=list)
     seconds: float = 0.0
-    pending: int = 0
-    """How many items a stage has taken in since it emitted something last, if it keeps items.
-    They count as completed; whether they are is for the group to say."""
+    held: int = 0
+    """How many items the first stage keeps, if it keeps items. They count as completed; whether
+    they are is for the group to say."""
+    finished: list[range] = field(default_factory=list)
+    """Which items such a stage has finished with since the last harvest, as indexes in this
+    lease; those of earlier leases are below 0."""
     due: float | None = None
     """When, in monotonic seconds, the worker wants a lease even without items."""
 

@@ -40,7 +40,13 @@ __all__ = [
 ]
 
 Packed = tuple[
-    list[list[Any]], list[tuple[int, ...]], list[tuple[Any, ...]], float, int, float | None
+    list[list[Any]],
+    list[tuple[int, ...]],
+    list[tuple[Any, ...]],
+    float,
+    int,
+    list[range],
+    float | None,
 ]
 
 
@@ -62,12 +68,13 @@ def pack_harvest(harvest: Harvest, head: str) -> Packed:
     """
     counts = [astuple(stage) for stage in harvest.counts]
     failures = [_packed_failure(failure, head) for failure in harvest.failures]
-    return harvest.outputs, counts, failures, harvest.seconds, harvest.pending, harvest.due
+    rest = harvest.seconds, harvest.held, harvest.finished, harvest.due
+    return harvest.outputs, counts, failures, *rest
 
 
 def unpack_harvest(packed: Packed) -> Harvest:
     """The harvest again, its exceptions with their remote tracebacks as causes."""
-    outputs, counts, failures, seconds, pending, due = packed
+    outputs, counts, failures, seconds, held, finished, due = packed
     return Harvest(
         outputs,
         [StageCounts(*numbers) for numbers in counts],
@@ -76,7 +83,8 @@ def unpack_harvest(packed: Packed) -> Harvest:
             for stage, index, item, error, text in failures
         ],
         seconds,
-        pending,
+        held,
+        finished,
         due,
     )
 
@@ -126,9 +134,9 @@ class OneByOne:
             self._pack(self._worker.harvest(1))
 
     def _lose(self, error: NotPicklable) -> None:
-        now = self._worker.harvest(0)
+        now = self._worker.harvest(1)
         lost = failed_harvest(error, None, self._stages, len(now.outputs))
-        lost.pending, lost.due = now.pending, now.due
+        lost.held, lost.finished, lost.due = now.held, now.finished, now.due
         self._pack(lost)
 
     def _pack(self, harvest: Harvest) -> None:
@@ -186,6 +194,7 @@ def with_items(failures: list[ItemFailure], head: str, items: Sequence[Any]) -> 
 def merge(parts: Sequence[Harvest], stages: int, exits: int) -> Harvest:
     """Several harvests of the same kernel, in order, as one."""
     total = Harvest([[] for _ in range(exits)], [StageCounts() for _ in range(stages)])
+    received = 0
     for part in parts:
         for mine, theirs in zip(total.outputs, part.outputs, strict=True):
             mine.extend(theirs)
@@ -193,7 +202,9 @@ def merge(parts: Sequence[Harvest], stages: int, exits: int) -> Harvest:
             sum_.add(counts)
         total.failures.extend(part.failures)
         total.seconds += part.seconds
-        total.pending, total.due = part.pending, part.due
+        total.held, total.due = part.held, part.due
+        total.finished += [range(s.start + received, s.stop + received) for s in part.finished]
+        received += part.counts[0].received
     return total
 
 

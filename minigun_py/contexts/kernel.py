@@ -79,7 +79,11 @@ class BoundKernel(Protocol):
         ...
 
     def harvest(self, received: int) -> Harvest:
-        """Take what came since the last harvest of `received` items, and start anew."""
+        """Take what came since the last harvest of `received` items, and start anew.
+
+        A kernel that holds items says which of these it has finished with; those that it was not
+        given are among them.
+        """
         ...
 
 

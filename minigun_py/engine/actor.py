@@ -13,7 +13,7 @@ from typing import Any
 
 from minigun_py.errors import UsageError
 from minigun_py.plan.signature import Shape, shape_of_flush, shape_of_process
-from minigun_py.plan.stage import DeclaredStage, OwnStage, Stage, TimedStage
+from minigun_py.plan.stage import DeclaredStage, NumberedStage, OwnStage, Stage, TimedStage
 
 __all__ = ["Actor", "actor_of"]
 
@@ -29,6 +29,8 @@ class Actor:
     """Gives an iterable of what is still held."""
     timed: TimedStage | None = None
     """The instance itself, if it wants to know the time."""
+    numbered: NumberedStage | None = None
+    """The instance itself, if it tells which items it has finished with."""
 
 
 def actor_of(stage: DeclaredStage) -> Actor:
@@ -43,6 +45,7 @@ def actor_of(stage: DeclaredStage) -> Actor:
         lambda _: mine.teardown(),
         _flush_of(mine, stage),
         mine if isinstance(mine, TimedStage) else None,
+        mine if isinstance(mine, NumberedStage) else None,
     )
 
 

@@ -16,6 +16,7 @@ T = TypeVar("T")
 class _Group(Generic[T]):
     began: float
     items: list[T] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
     bytes: int = 0
 
 
@@ -45,6 +46,8 @@ class Batcher(Generic[T]):
         self._size_of = size_of or estimated_bytes
         self._groups: dict[Any, _Group[T]] = {}  # the one that began first comes first
         self._pending = 0
+        self.let_go: list[int] = []
+        """The numbers of the calls of `add` of which nothing is held any more."""
 
     @property
     def due(self) -> float | None:
@@ -58,15 +61,20 @@ class Batcher(Generic[T]):
         """Items in all lists."""
         return self._pending
 
-    def add(self, items: Iterable[T], now: float) -> list[list[T]]:
+    def add(self, items: Iterable[T], now: float, number: int = 0) -> list[list[T]]:
         """Take items in. Returns the lists that are due at `now`, and those that are full.
 
+        When all of them have gone, their `number` is in `let_go`. Without keys they go in order.
         Where a key cannot be told it raises, and takes nothing in.
         """
         told = [(item, *self._told(item)) for item in items]
         full = self.take_due(now)  # first: the items that come now are no part of these
+        left = len(told)
+        if not left:
+            self.let_go.append(number)
         for item, key, bytes_ in told:
-            full += self._add(item, key, bytes_, now)
+            left -= 1
+            full += self._add(item, key, bytes_, now, None if left else number)
         return full
 
     def take_due(self, now: float) -> list[list[T]]:
@@ -86,7 +94,7 @@ class Batcher(Generic[T]):
         hash(key)
         return key, 0 if self._max_bytes is None else self._size_of(item)
 
-    def _add(self, item: T, key: Any, bytes_: int, now: float) -> list[list[T]]:
+    def _add(self, item: T, key: Any, bytes_: int, now: float, number: int | None) -> list[list[T]]:
         full: list[list[T]] = []
         group = self._groups.get(key)
         if group is not None and self._max_bytes and group.bytes + bytes_ > self._max_bytes:
@@ -95,6 +103,8 @@ class Batcher(Generic[T]):
         if group is None:
             group = self._groups[key] = _Group(now)
         group.items.append(item)
+        if number is not None:
+            group.numbers.append(number)
         group.bytes += bytes_
         self._pending += 1
         if len(group.items) == self._size or (self._max_bytes and group.bytes >= self._max_bytes):
@@ -106,6 +116,7 @@ class Batcher(Generic[T]):
     def _take(self, key: Any) -> list[T]:
         group = self._groups.pop(key)
         self._pending -= len(group.items)
+        self.let_go += group.numbers
         return group.items
 
 

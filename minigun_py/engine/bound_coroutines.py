@@ -8,6 +8,7 @@ from typing import Any
 
 from minigun_py.contexts.kernel import Post
 from minigun_py.engine.current import entered
+from minigun_py.engine.kept import Kept
 from minigun_py.engine.segment_worker import Given, SegmentWorker
 
 __all__ = ["BoundCoroutineSegment"]
@@ -49,22 +50,26 @@ class BoundCoroutineSegment(SegmentWorker):
         with entered(self):
             held = flush()
             values = [v async for v in held] if hasattr(held, "__aiter__") else list(held)
-        self._state.pending = 0
+        assert self._state.kept is not None
+        self._state.kept.flushed()
         if values:
             with self._timed(()):
                 await self._loop((Given(values),))
 
     def _call(self, index: int) -> Callable[..., Any]:
         call = super()._call(index)
-        keeps = index == 0 and self._state.actors[0].flush is not None
-        return partial(self._await_and_note, call) if keeps else call
-
-    async def _await_and_note(self, call: Callable[..., Any], item: Any) -> list[Any]:
-        """Await a stage that keeps items, and count those that it has emitted nothing for yet."""
-        if type(item) is Given:
-            return item.values
-        values: list[Any] = await call(item)
-        self._state.pending = 0 if values else self._state.pending + 1
-        return values
+        kept = self._state.kept if index == 0 else None
+        return call if kept is None else partial(_await_and_note, kept, call)
 
     _loop: Callable[..., Any] | None = None
+
+
+async def _await_and_note(kept: Kept, call: Callable[..., Any], item: Any) -> list[Any]:
+    """Await a stage that keeps items, and note what it takes in and that it has emitted."""
+    if type(item) is Given:
+        return item.values
+    kept.take()
+    values: list[Any] = await call(item)
+    if values:
+        kept.emitted()
+    return values

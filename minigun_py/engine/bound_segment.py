@@ -9,6 +9,7 @@ from typing import Any
 
 from minigun_py.contexts.kernel import Turns
 from minigun_py.engine.current import entered
+from minigun_py.engine.kept import Kept
 from minigun_py.engine.segment_worker import Given, SegmentWorker, Stopped
 
 __all__ = ["BoundSegment"]
@@ -77,7 +78,6 @@ class BoundSegment(SegmentWorker):
             self._loop(self._iterator)
         if timed is not None and timed.due is not None and timed.due <= timed.now:
             self._emit(timed.take_due())
-            self._state.pending = timed.held
 
     def finish(self) -> None:
         """Emit what the first stage holds, if it does."""
@@ -85,7 +85,8 @@ class BoundSegment(SegmentWorker):
             with self._timed(()):
                 values = self._collect(self._held())
             self._emit(values)
-            self._state.pending = 0
+            assert self._state.kept is not None
+            self._state.kept.flushed()
 
     def _held(self) -> Iterator[Any]:
         """What the first stage gives when it is flushed."""
@@ -96,24 +97,15 @@ class BoundSegment(SegmentWorker):
     def _emit(self, values: list[Any]) -> None:
         """Send on what the first stage gave without an item."""
         if values:
+            assert self._state.kept is not None
+            self._state.kept.emitted()
             with self._timed(()):
                 self._loop((Given(values),))
 
     def _call(self, index: int) -> Callable[..., Any]:
         call = super()._call(index)
-        keeps = index == 0 and self._state.actors[0].flush is not None
-        return partial(self._call_and_note, call) if keeps else call
-
-    def _call_and_note(self, call: Callable[..., Any], item: Any) -> list[Any]:
-        """Call a stage that keeps items, and count those that it has emitted nothing for yet."""
-        if type(item) is Given:
-            return item.values
-        values: list[Any] = call(item)
-        if not values:
-            self._state.pending += 1
-        else:
-            self._state.pending = 0 if self._head.timed is None else self._head.timed.held
-        return values
+        kept = self._state.kept if index == 0 else None
+        return call if kept is None else partial(_call_and_note, kept, call)
 
     def _due(self) -> float | None:
         timed = self._state.actors[0].timed
@@ -128,3 +120,14 @@ class BoundSegment(SegmentWorker):
         except Stopped:
             self._stopped = True
             raise
+
+
+def _call_and_note(kept: Kept, call: Callable[..., Any], item: Any) -> list[Any]:
+    """Call a stage that keeps items, and note what it takes in and that it has emitted."""
+    if type(item) is Given:
+        return item.values
+    kept.take()
+    values: list[Any] = call(item)
+    if values:
+        kept.emitted()
+    return values

@@ -16,6 +16,7 @@ from typing import Any
 
 from minigun_py.contexts.kernel import Turns
 from minigun_py.engine.bound_segment import BoundSegment
+from minigun_py.engine.kept import Kept
 
 __all__ = ["BoundStream"]
 
@@ -36,7 +37,13 @@ class BoundStream(BoundSegment):
         self.begin(turns)
         self.advance(None)
         while not self._given_all and turns.next() is not None:
-            self._state.pending = 0  # the stage wants no more of them
+            pass  # the stage wants no more of them
+
+    @property
+    def _kept(self) -> Kept:
+        kept = self._state.kept
+        assert kept is not None
+        return kept
 
     def begin(self, turns: Turns) -> None:
         """Take the turns from there. Nothing is drawn yet."""
@@ -62,7 +69,7 @@ class BoundStream(BoundSegment):
 
     def _given(self) -> Generator[Any, None, None]:
         """What the stage gives."""
-        shape = self._head.shape
+        shape, kept = self._head.shape, self._kept
         call = partial(shape.call, state=self._state.values[0]) if shape.takes_state else shape.call
         if shape.coroutine:
             given = self.iterate(call(self._awaited()))
@@ -70,7 +77,7 @@ class BoundStream(BoundSegment):
             given = iter(call(self._drawn_from_turns()))
         try:
             for value in given:
-                self._state.pending = 0
+                kept.settled = kept.taken
                 yield value
         finally:
             close = getattr(given, "close", None)
@@ -80,9 +87,10 @@ class BoundStream(BoundSegment):
 
     def _drawn_from_turns(self) -> Iterator[Any]:
         """What the stage iterates over."""
+        kept = self._kept
         while (items := self._next_turn()) is not None:
             for self._index, self._item in enumerate(items):
-                self._state.pending += 1
+                kept.taken += 1
                 yield self._item
         self._given_all = True
 
@@ -102,7 +110,6 @@ class BoundStream(BoundSegment):
     def _fail(self, index: int, item: Any, error: Exception | SystemExit) -> bool:
         if index == 0:
             item = self._item
-            self._state.pending = max(0, self._state.pending - 1)
             self.ended = True
         return super()._fail(index, item, error)
 

@@ -59,12 +59,12 @@ class Keeping:
             self._due[worker] = harvest.due
         whose = self._whose(worker)
         before = self._held.get(whose, 0)
-        pending = 0
+        held = 0
         if self._holds:
             may_hold = not emptied and (items > 0 or before > 0)
-            pending = max(harvest.pending, int(may_hold))
-        more = pending - before
-        self._held[whose] = pending
+            held = max(harvest.held, int(may_hold))
+        more = held - before
+        self._held[whose] = held
         if self._loop is not None:
             self._loop.leave(items - more, more)
 

@@ -2,12 +2,14 @@
 
 Every item that left the inbox is in exactly one lease until it is answered for. A lease that comes
 back is lent again, with its place, before anything new is; where items belong to workers, to the
-same worker. Items that a stage keeps stay *held* after their lease was answered, until the stage
-has emitted something; when their worker vanishes they come back as well.
+same worker. Items that a stage *keeps* stay in the book after their lease was answered, until the
+worker says that the stage has finished with them; when it vanishes they come back as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from minigun_py.contexts.answer import Lease
@@ -26,7 +28,7 @@ class LeaseBook:
         self._bound = bound
         self._out: set[Lease] = set()
         self._again: list[Lease] = []
-        self._held: list[Lease] = []
+        self._kept: dict[int, _Kept] = {}  # by worker
         self._next_place = 0
 
     def outstanding(self, worker: int | None = None) -> int:
@@ -43,7 +45,8 @@ class LeaseBook:
     @property
     def items(self) -> int:
         """Items in all of these."""
-        return sum(len(lease.items) for lease in (*self._out, *self._again, *self._held))
+        lent = sum(len(lease.items) for lease in (*self._out, *self._again))
+        return lent + sum(len(kept.items) for kept in self._kept.values())
 
     def lend(
         self,
@@ -76,20 +79,22 @@ class LeaseBook:
         """The lease was answered for: nothing of it is left."""
         self._out.remove(lease)
 
-    def hold(self, lease: Lease, pending: int) -> int:
-        """The lease was answered for, and so many items are kept that came last to the worker.
+    def hold(self, lease: Lease, finished: Iterable[range]) -> int:
+        """The lease was answered for, yet its worker keeps the items that are not `finished`.
 
-        Returns how many items of earlier leases are answered for by now.
+        The items of the lease are numbered from 0; those kept of earlier ones are below. Returns
+        by how many more the worker keeps now, or fewer if negative.
         """
         self._out.remove(lease)
-        mine = min(pending, len(lease.items))
-        settled = 0
-        if pending <= len(lease.items):
-            settled = self._settle(lease.worker)
-        if mine:
-            lease.items = lease.items[len(lease.items) - mine :]
-            self._held.append(lease)
-        return settled
+        kept = self._kept.setdefault(lease.worker, _Kept())
+        before, start = len(kept.items), kept.taken
+        kept.taken += len(lease.items)
+        for number, item in enumerate(lease.items, start):
+            kept.items[number] = lease, item
+        for span in finished:
+            for number in span:
+                kept.items.pop(start + number, None)
+        return len(kept.items) - before
 
     def returned(self, lease: Lease) -> None:
         """The lease came back whole. It is lent again."""
@@ -102,8 +107,11 @@ class LeaseBook:
 
     def vanished(self, worker: int) -> None:
         """What a worker kept is lost: the items that it kept are lent again."""
-        self._again += [lease for lease in self._held if lease.worker == worker]
-        self._held = [lease for lease in self._held if lease.worker != worker]
+        again: dict[Lease, list[Any]] = {}
+        for lease, item in self._kept.pop(worker, _Kept()).items.values():
+            again.setdefault(lease, []).append(item)
+        for lease, lease.items in again.items():
+            self._again.append(lease)
 
     def died(self, lease: Lease, index: int) -> Any:
         """Take the item to blame out of a lease that came back. Returns that item."""
@@ -112,7 +120,11 @@ class LeaseBook:
         self.returned(lease)
         return blamed
 
-    def _settle(self, worker: int) -> int:
-        mine = [lease for lease in self._held if lease.worker == worker]
-        self._held = [lease for lease in self._held if lease.worker != worker]
-        return sum(len(lease.items) for lease in mine)
+
+@dataclass(slots=True)
+class _Kept:
+    """What one worker keeps of the leases that it has answered for."""
+
+    taken: int = 0
+    """How many items it has answered for; they are numbered by that."""
+    items: dict[int, tuple[Lease, Any]] = field(default_factory=dict)

@@ -15,7 +15,7 @@ wait.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -177,22 +177,16 @@ class Lending:
         for wake in wakes:
             wake()
 
-    def done(self, lease: Lease, harvest: Harvest, failed: Container[int] = ()) -> None:
-        """A lease was answered for: close the book on it, but for items that its worker keeps.
-
-        Those at the indexes in `failed` it does not keep, whatever it says.
-        """
+    def done(self, lease: Lease, harvest: Harvest) -> None:
+        """A lease was answered for: close the book on it, but for items that its worker keeps."""
         with self._changed:
             self._sizer.measured(len(lease.items), harvest.seconds)
             if not self._remembers:
                 self._book.done(lease)
                 return
-            lease.items = [item for n, item in enumerate(lease.items) if n not in failed]
-            counts = harvest.counts[0]
-            kept = min(harvest.pending, len(lease.items))
-            settled = self._book.hold(lease, harvest.pending)
-            counts.received += settled - kept
-            counts.completed += settled - kept
+            more = self._book.hold(lease, harvest.finished)
+            harvest.counts[0].received -= more
+            harvest.counts[0].completed -= more
 
     def delivered(self, lease: Lease, items: int, harvest: Harvest) -> None:
         """What came of so many items of a lease is on its way."""

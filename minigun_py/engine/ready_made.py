@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Self
 from minigun_py.engine.batcher import Batcher
 from minigun_py.plan.options import check_positive, check_seconds, checked_options
 from minigun_py.plan.passing import Passing, passing
-from minigun_py.plan.stage import Stage, TimedStage
+from minigun_py.plan.stage import NumberedStage, Stage, TimedStage
 
 __all__ = ["Batch", "Deduplicate", "ReadyMade", "Rebatch", "unbatch"]
 
@@ -33,20 +33,29 @@ class ReadyMade(Stage):
         return type(self)(where, **(self.arguments | changes))
 
 
+class _Gathering(NumberedStage, ReadyMade):
+    """What gathers with a `Batcher`, whose arguments it has."""
+
+    def setup(self) -> None:
+        """Begin with no list."""
+        self._batcher: Batcher[Any] = Batcher(**self.arguments)
+        self.let_go = self._batcher.let_go
+
+    def flush(self) -> Iterator[list[Any]]:
+        """What is left goes."""
+        yield from self._batcher.flush()
+
+
 @passing(Passing.IN_LISTS)
-class Batch(TimedStage, ReadyMade):
+class Batch(_Gathering, TimedStage):
     """Gathers items into lists; for the arguments see `Batcher`."""
+
+    does = "gathers items into lists"
 
     @property
     def watches_time(self) -> bool:
         """Whether its lists go after a time."""
         return self.arguments["max_wait"] is not None
-
-    does = "gathers items into lists"
-
-    def setup(self) -> None:
-        """Begin with no list."""
-        self._batcher: Batcher[Any] = Batcher(**self.arguments)
 
     @property
     def due(self) -> float | None:
@@ -57,37 +66,20 @@ class Batch(TimedStage, ReadyMade):
         """The lists that have."""
         return self._batcher.take_due(self.now)
 
-    @property
-    def held(self) -> int:
-        """All that it has; with keys nobody knows which of them came last."""
-        return 0 if self.arguments["key"] is not None else self._batcher.pending
-
     def process(self, item: Any) -> Iterator[list[Any]]:
         """Keep the item; lists that are full go."""
-        yield from self._batcher.add((item,), self.now)
-
-    def flush(self) -> Iterator[list[Any]]:
-        """What is left goes."""
-        yield from self._batcher.flush()
+        yield from self._batcher.add((item,), self.now, self.number)
 
 
 @passing(Passing.REGROUPED)
-class Rebatch(ReadyMade):
+class Rebatch(_Gathering):
     """Makes lists of another size out of lists, or out of single items."""
 
     does = "makes lists of another size"
 
-    def setup(self) -> None:
-        """Begin with no list."""
-        self._batcher: Batcher[Any] = Batcher(**self.arguments)
-
     def process(self, item: Any) -> Iterator[list[Any]]:
         """Keep the elements; lists that are full go."""
-        yield from self._batcher.add(unbatch(item), 0.0)
-
-    def flush(self) -> Iterator[list[Any]]:
-        """What is left goes."""
-        yield from self._batcher.flush()
+        yield from self._batcher.add(unbatch(item), 0.0, self.number)
 
 
 @passing(Passing.SAME)

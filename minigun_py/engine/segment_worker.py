@@ -102,7 +102,11 @@ class SegmentWorker:
             self._cancelled[0] += received - self._where() - 1
         outputs = [self._take(way_out) for way_out in self._exits]
         harvest = Harvest(outputs, self._counts(received), self._failures, self._seconds)
-        harvest.pending, harvest.due = self._state.pending, self._due()
+        harvest.due = self._due()
+        kept = self._state.kept
+        if kept is not None:
+            harvest.finished = kept.tell(received)
+            harvest.held = kept.held
         self._failures, self._seconds, self._stopped = [], 0.0, False
         for counter in self._counters:
             counter[:] = [0] * len(counter)
@@ -239,6 +243,8 @@ class SegmentWorker:
         if isinstance(error, SystemExit):
             error = _as_death(error)
         self._failed[index] += 1
+        if index == 0 and self._state.kept is not None:
+            self._state.kept.failed()
         name = self._kernel.stages[index]
         self._failures.append(ItemFailure(name, self._place(), item, error))
         return decide(self._kernel.policies[index], error) is Action.FAIL

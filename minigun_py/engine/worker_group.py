@@ -148,9 +148,8 @@ class WorkerGroup:
 
     def _done(self, lease: Lease, harvest: Harvest) -> None:
         items = lease.items
-        failed = {failure.index for failure in harvest.failures if failure.stage == self.name}
         again = self._take_out_what_is_tried_again(lease, harvest)
-        self._lending.done(lease, harvest, failed)
+        self._lending.done(lease, harvest)
         self._ledger.harvested(self._kernel.stages, harvest)
         if harvest.failures:
             self._verdict.items_failed(harvest.failures)

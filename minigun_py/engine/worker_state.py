@@ -14,6 +14,7 @@ from typing import Any
 
 from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.engine.actor import actor_of
+from minigun_py.engine.kept import Kept
 from minigun_py.errors import UsageError
 from minigun_py.plan.signature import is_coroutine, is_generator
 from minigun_py.plan.stage import DeclaredStage
@@ -31,8 +32,8 @@ class WorkerState:
         self.values: list[Any] = [None] * len(stages)
         self.stage: str | None = None
         """The stage whose setup or teardown runs now."""
-        self.pending = 0
-        """Items that the first stage has taken in since it emitted something, if it keeps items."""
+        self.kept = Kept(self.actors[0].numbered) if stages[0].keeps_items else None
+        """What the first stage keeps, if it keeps items."""
         self._set_up: list[tuple[int, Any]] = []
 
     @property

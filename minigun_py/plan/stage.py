@@ -26,6 +26,7 @@ __all__ = [
     "Accumulator",
     "Consumer",
     "DeclaredStage",
+    "NumberedStage",
     "OwnStage",
     "Processor",
     "Producer",
@@ -94,10 +95,14 @@ class TimedStage(Stage):
         """What has to be emitted now."""
         raise NotImplementedError
 
-    @property
-    def held(self) -> int:
-        """How many of the items that came last it still holds after it has emitted something."""
-        return 0
+
+class NumberedStage(Stage):
+    """A stage that tells which of its items it has finished with, whatever it has emitted."""
+
+    number: int = 0
+    """The number of the item that it is given next; kept up to date by its worker."""
+    let_go: list[int]
+    """The numbers of those that it has finished with; made in `setup`, emptied by its worker."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

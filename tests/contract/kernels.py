@@ -175,17 +175,22 @@ class _Holding:
     def __init__(self, kernel: HoldingKernel, post: Post, held: list[Any]) -> None:
         self._kernel, self._post, self._held = kernel, post, held
         self._outputs: list[Any] = []
+        self._taken = 0
+        self._finished: list[range] = []
 
     def harvest(self, received: int) -> Harvest:
         outputs, self._outputs = self._outputs, []
         counts = StageCounts(received=received, completed=received, emitted=len(outputs))
-        pending = len(self._held)
-        return Harvest([outputs], [counts], [], 0.001, pending, self._kernel.due)
+        finished, held = [*self._finished, range(self._taken, received)], len(self._held)
+        self._taken, self._finished = 0, []
+        return Harvest([outputs], [counts], [], 0.001, held, finished, self._kernel.due)
 
     def _take(self, item: Any) -> None:
         self._held.append(self._kernel.function(item))
+        self._taken += 1
 
     def _emit(self) -> None:
+        self._finished.append(range(self._taken - len(self._held), self._taken))
         self._outputs += [(self._post.worker, item) for item in self._held]
         self._held.clear()
 
@@ -297,8 +302,10 @@ class Leases:
             match answer:
                 case Done(lease, harvest):
                     self._out.remove(lease)
-                    kept = self._held.get(lease.worker, []) + lease.items
-                    self._held[lease.worker] = kept[len(kept) - harvest.pending :]
+                    earlier = self._held.get(lease.worker, [])
+                    gone = {len(earlier) + n for span in harvest.finished for n in span}
+                    kept = [x for n, x in enumerate(earlier + lease.items) if n not in gone]
+                    self._held[lease.worker] = kept
                 case Died(lease, index):
                     lease.items = lease.items[:index] + lease.items[index + 1 :]
                     self._come_back(lease)

@@ -276,7 +276,7 @@ class SeamContract(Contract):
     def test_an_answer_says_how_many_items_are_held_and_when_the_worker_is_due(self) -> None:
         leases = self._leases_to_hold([1, 2], [3], workers=1)
         self._serve(HoldingKernel(due=123.5), leases, workers=1)
-        assert [(a.harvest.pending, a.harvest.due) for a in leases.done] == [
+        assert [(a.harvest.held, a.harvest.due) for a in leases.done] == [
             (2, 123.5), (3, 123.5), (0, 123.5),
         ]  # fmt: skip
 
@@ -326,7 +326,15 @@ class SeamContract(Contract):
         leases = self._leases_to_hold([1, 2, threading.Lock()], workers=1)
         self._serve(HoldingKernel(due=5.0), leases, workers=1)
         first = leases.done[0].harvest
-        assert (first.pending, first.due) == (2, 5.0)
+        assert (first.held, first.due) == (2, 5.0)
+        assert [n for span in first.finished for n in span] == [2]
+
+    @needs("survives_crash")
+    @needs("not one_lease_each")
+    def test_what_is_held_comes_back_though_an_item_beside_it_could_not_cross(self) -> None:
+        leases = self._leases_to_hold([1, threading.Lock(), 2], [3], [0, 4], workers=1)
+        self._serve(HoldingKernel(die_at_zero), leases, workers=1)
+        assert sorted(item for _, item in leases.outputs) == [1, 2, 3, 4]
 
     @needs("not shares_memory")
     @pytest.mark.parametrize("beside", [3, threading.Lock()], ids=["at once", "one by one"])

@@ -141,7 +141,7 @@ def test_it_tells_how_many_items_it_has_taken_in_since_it_gave_something(
 ) -> None:
     with batching() as (tens, _):
         tens.run(items)
-        assert tens.harvest(len(items)).pending == held
+        assert tens.harvest(len(items)).held == held
 
 
 def test_an_item_that_came_as_others_were_due_is_held() -> None:
@@ -151,14 +151,14 @@ def test_an_item_that_came_as_others_were_due_is_held() -> None:
         clock.advance(3.0)
         tens.run([2])
         harvest = tens.harvest(1)
-    assert (harvest.outputs, harvest.pending) == ([[[1]]], 1)
+    assert (harvest.outputs, harvest.held) == ([[[1]]], 1)
 
 
 def test_after_a_flush_it_holds_nothing() -> None:
     with batching(size=9) as (tens, _):
         tens.run([1, 2])
         tens.finish()
-        assert tens.harvest(2).pending == 0
+        assert tens.harvest(2).held == 0
 
 
 def test_it_is_due_when_the_first_item_has_waited() -> None:
@@ -178,7 +178,7 @@ def test_a_tick_sends_what_is_due() -> None:
         harvest = tens.harvest(0)
     assert harvest.outputs == [[[1]]]
     assert harvest.counts == [StageCounts(emitted=1)]
-    assert (harvest.pending, harvest.due) == (0, None)
+    assert (harvest.held, harvest.due) == (0, None)
 
 
 def test_a_tick_that_comes_too_early_sends_nothing() -> None:

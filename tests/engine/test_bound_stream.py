@@ -203,13 +203,13 @@ def test_it_tells_how_many_items_it_has_drawn_since_it_gave_something() -> None:
 
     with drawing(pairs) as worker:
         turns = worked(worker, [1], [2, 3], [])
-    assert [harvest.pending for harvest in turns.harvests][:2] == [1, 1]
+    assert [harvest.held for harvest in turns.harvests][:2] == [1, 1]
 
 
-def test_items_that_it_wants_no_more_are_not_pending() -> None:
+def test_items_that_it_wants_no_more_it_does_not_keep() -> None:
     with drawing(first) as worker:
         turns = worked(worker, [1, 2], [3])
-    assert turns.harvests[-1].pending == 0
+    assert turns.harvests[-1].held == 0
 
 
 # --------------------------------------------------------------------------- what goes wrong

@@ -295,10 +295,10 @@ def test_workers_of_a_loop_keep_items_together_and_tell_how_many() -> None:
         second = first.worker.twin(Post(2))
         first.run([1])
         first.runner.run(second.run([2]))
-        assert (first.harvest(1).pending, second.harvest(1).pending) == (2, 2)
+        assert (first.harvest(1).held, second.harvest(1).held) == (2, 2)
         first.run([3, 4])
         harvest = first.harvest(2)
-    assert (harvest.outputs, harvest.pending) == ([[[1, 2, 3]]], 1)
+    assert (harvest.outputs, harvest.held) == ([[[1, 2, 3]]], 1)
 
 
 def test_what_workers_of_a_loop_keep_goes_when_one_of_them_is_flushed() -> None:
@@ -307,4 +307,4 @@ def test_what_workers_of_a_loop_keep_goes_when_one_of_them_is_flushed() -> None:
         first.run([1])
         first.runner.run(second.finish())
         harvest = second.harvest(0)
-    assert (harvest.outputs, harvest.pending) == ([[[1]]], 0)
+    assert (harvest.outputs, harvest.held) == ([[[1]]], 0)

@@ -9,9 +9,9 @@ from minigun_py.engine.keeping import Keeping
 from minigun_py.engine.loop import Loop
 
 
-def harvest(pending: int = 0, due: float | None = None) -> Harvest:
+def harvest(held: int = 0, due: float | None = None) -> Harvest:
     """What a worker answers that keeps so many items."""
-    return Harvest([], [], pending=pending, due=due)
+    return Harvest([], [], held=held, due=due)
 
 
 def entered(items: int) -> Loop:
@@ -152,11 +152,11 @@ def test_what_a_worker_that_is_gone_had_kept_is_within_and_not_held() -> None:
     assert not loop.over
 
 
-@pytest.mark.parametrize("pending", [1, 2, 3])
-def test_what_is_kept_from_several_answers_is_counted_once(pending: int) -> None:
+@pytest.mark.parametrize("held", [1, 2, 3])
+def test_what_is_kept_from_several_answers_is_counted_once(held: int) -> None:
     loop = entered(4)
     keeping = Keeping(holds=True, together=False, loop=loop)
-    keeping.answered(1, 2, harvest(min(pending, 2)))
-    keeping.answered(1, 2, harvest(pending))
+    keeping.answered(1, 2, harvest(min(held, 2)))
+    keeping.answered(1, 2, harvest(held))
     keeping.answered(1, 0, harvest(0), emptied=True)
     assert loop.over

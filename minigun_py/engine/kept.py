@@ -1,0 +1,84 @@
+"""Which items a stage keeps, as its worker sees it: those that it has not finished with. Pure.
+
+Items are numbered as the stage takes them in, from 0 on. Of most stages only one thing is known:
+when one emits, it may have finished with all that it took in before. A `NumberedStage` tells by
+number, so that what it keeps is known even if later items have gone.
+"""
+
+from __future__ import annotations
+
+from minigun_py.plan.stage import NumberedStage
+
+__all__ = ["Kept"]
+
+
+class Kept:
+    """The items that the first stage of one worker keeps.
+
+    Args:
+        stage: The stage, if it tells by number what it has finished with.
+    """
+
+    __slots__ = ("_base", "_finished", "_gone", "_stage", "_told", "held", "settled", "taken")
+
+    def __init__(self, stage: NumberedStage | None = None) -> None:
+        self._stage = stage
+        self.taken = 0
+        """How many items it has taken in; also the number of the next one."""
+        self.settled = 0
+        """With all items before this number it has finished."""
+        self.held = 0
+        """How many it kept at the last `tell`."""
+        self._finished: list[int] = []  # by number, since the last `tell`
+        self._base = 0  # the number of the first item of the lease at hand
+        self._told = 0  # how much of `settled` was told
+        self._gone = 0  # of the items from `settled` on: those it has finished with
+
+    def take(self) -> None:
+        """The stage takes an item in."""
+        if self._stage is not None:
+            self._stage.number = self.taken
+        self.taken += 1
+
+    def emitted(self) -> None:
+        """The stage has emitted something."""
+        if self._stage is None:
+            self.settled = self.taken
+
+    def flushed(self) -> None:
+        """The stage has emitted all that it had."""
+        self.settled = self.taken
+
+    def failed(self) -> None:
+        """The item that was taken in last has failed."""
+        self._finished.append(self.taken - 1)
+
+    def tell(self, received: int) -> list[range]:
+        """The items finished with since the last time, as the lease at hand numbers them.
+
+        Its `received` items count from 0; what was kept of earlier leases has numbers below.
+        """
+        end = self._base + received
+        finished = self._finished
+        if self._stage is not None:
+            finished += self._stage.let_go
+            self._stage.let_go.clear()
+        finished += range(self.taken, end)  # what it was not given it does not keep
+        self.taken = max(self.taken, end)
+        if self.settled > self._told:
+            self._gone = 0
+        self._gone += sum(number >= self.settled for number in finished)
+        self.held = self.taken - self.settled - self._gone
+        spans = [range(self._told - self._base, self.settled - self._base)]
+        for number in finished:
+            _add(spans, number - self._base)
+        self._finished, self._told, self._base = [], self.settled, end
+        return [span for span in spans if span]
+
+
+def _add(spans: list[range], number: int) -> None:
+    last = spans[-1]
+    if last.stop == number:
+        spans[-1] = range(last.start, number + 1)
+    else:
+        spans.append(range(number, number + 1))
