@@ -22,6 +22,7 @@ from minigun_py.engine.kernel import kernel_for
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.step import PlainStep, SourceStep, Step, StreamStep
 from minigun_py.engine.verdict import Verdict
+from minigun_py.plan.loops import ends_in_order
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 
@@ -46,7 +47,8 @@ class DepthFirstRun:
         self._wanted = outputs_wanted
         self._draining = False
         self._one_by_one = outputs_wanted or len(segments) > 1
-        self._steps = [self._step(position, s) for position, s in enumerate(segments)]
+        in_order = enumerate(ends_in_order(segments))
+        self._steps = [self._step(position, segment) for position, segment in in_order]
         self._sources = [step for step in self._steps if isinstance(step, SourceStep)]
         self._streams = [step for step in self._steps if isinstance(step, StreamStep)]
         self._retrying = [

@@ -214,6 +214,21 @@ def test_a_loop_before_one_ends_before_it_does() -> None:
     assert stand.outputs() == [0]
 
 
+@pytest.mark.parametrize("last", [accumulator("sum", total, to=[]), batch("sum", 99, to=[])])
+def test_a_loop_that_has_to_be_flushed_ends_before_what_its_first_stage_feeds(last: Any) -> None:
+    def again(numbers: list[int]) -> Iterator[Any]:
+        yield from (To("go", number - 1) for number in numbers if number)
+
+    stand = Stand(
+        source("s", [3, 2]),
+        processor("go", to=["sum", "hold"]),
+        last,
+        batch("hold", 9),
+        processor("back", again, feedback="go"),
+    )
+    assert stand.outputs() in ([9], [[3, 2, 2, 1, 1, 0, 0]])
+
+
 # --------------------------------------------------------------------------- ends of another kind
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from minigun_py.dag import circles
 from minigun_py.placement import ContextKind, ContextSpec
-from minigun_py.plan.loops import find_loops
+from minigun_py.plan.loops import ends_in_order, find_loops
 from minigun_py.plan.segment import Exit, Segment
 from plan.drawing import processor, segments_of, source
 
 
-def loops(*edges: str) -> set[frozenset[str]]:
-    """The loops of one-letter segments: "ab" leads forward, "ba<" leads back."""
+def segments(*edges: str) -> list[Segment]:
+    """One-letter segments: "ab" leads forward, "ba<" leads back."""
     names = sorted({name for edge in edges for name in edge[:2]})
     exits = {
         name: tuple(
@@ -26,7 +26,15 @@ def loops(*edges: str) -> set[frozenset[str]]:
         for name in names
     }
     spec = ContextSpec(ContextKind.INLINE)
-    return set(find_loops([Segment((processor(n),), ((),), exits[n], spec) for n in names]))
+    return [Segment((processor(n),), ((),), exits[n], spec) for n in names]
+
+
+def loops(*edges: str) -> set[frozenset[str]]:
+    return set(find_loops(segments(*edges)))
+
+
+def order(*edges: str) -> str:
+    return "".join(segment.head.name for segment in ends_in_order(segments(*edges)))
 
 
 def sets(*words: str) -> set[frozenset[str]]:
@@ -74,10 +82,20 @@ def test_what_leads_from_such_a_loop_to_the_other_is_within() -> None:
 
 
 def test_stages_that_share_a_segment_are_known_by_its_head() -> None:
-    segments = segments_of(
-        [source("s"), processor("a"), processor("b"), processor("c", feedback="a")]
-    )
-    assert find_loops(segments) == [frozenset({"a"})]
+    drawn = segments_of([source("s"), processor("a"), processor("b"), processor("c", feedback="a")])
+    assert find_loops(drawn) == [frozenset({"a"})]
+
+
+def test_without_a_loop_the_order_stays() -> None:
+    assert order("ab", "bc", "ad") == "abcd"
+
+
+def test_what_a_loop_feeds_ends_after_all_of_the_loop() -> None:
+    assert order("ab", "bc", "bd", "db<") == "abdc"
+
+
+def test_what_follows_two_loops_ends_after_both() -> None:
+    assert order("ab", "bc", "ce", "ea<", "cd", "df", "fg", "fd<") == "abcedfg"
 
 
 @st.composite
@@ -110,3 +128,14 @@ def test_circles_are_what_leads_to_each_other(edges: Mapping[int, list[int]]) ->
     found = circles(edges)
     assert set(found) == wanted
     assert len(found) == len(wanted)
+
+
+@given(graphs())
+def test_a_segment_ends_after_all_that_may_feed_it(edges: Mapping[int, list[int]]) -> None:
+    letters = "abcdefgh"
+    named = [letters[a] + letters[b] for a in edges for b in edges[a]]
+    leads = {letters[node]: {letters[n] for n in reached(edges, node)} for node in edges}
+    assume(loops(*named))  # else the order stays, and is said to be one
+    ordered = order(*named)
+    for place, name in enumerate(ordered):
+        assert not [one for one in ordered[:place] if one in leads[name] and name not in leads[one]]
