@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         PlanWarning,
         RunCancelled,
         RunTimedOut,
+        TooManyFailures,
         UsageError,
         WorkerDied,
     )
@@ -75,6 +76,7 @@ __all__ = [
     "Stage",
     "StageOptions",
     "To",
+    "TooManyFailures",
     "UsageError",
     "WorkerDied",
     "accumulator",

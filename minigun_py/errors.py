@@ -11,6 +11,7 @@
         └── MinigunError
             ├── UsageError         fix your code: raised before the first item
             ├── RunTimedOut        the run did not end in the time it was given
+            ├── TooManyFailures    more items of a stage failed than its ``max_failures``
             ├── WorkerDied         a worker ended while it ran an item
             ├── NotPicklable       an item, a result or an exception cannot cross to a process
             ├── RemoteError        stands for an exception that cannot be rebuilt here
@@ -58,6 +59,7 @@ __all__ = [
     "RemoteError",
     "RunCancelled",
     "RunTimedOut",
+    "TooManyFailures",
     "UsageError",
     "WorkerDied",
     "WouldBlock",
@@ -99,6 +101,23 @@ class RunTimedOut(MinigunError):
 
     def __str__(self) -> str:
         return f"the run did not end within {self.seconds:g} s"
+
+
+class TooManyFailures(MinigunError):
+    """More items of a stage failed than its ``max_failures`` forgives; the last one is the cause.
+
+    ``failures`` of ``received`` items had failed by then.
+    """
+
+    def __init__(self, stage: str, failures: int, received: int, most: float) -> None:
+        super().__init__(stage, failures, received, most)
+        self.stage, self.failures, self.received, self.most = stage, failures, received, most
+
+    def __str__(self) -> str:
+        return (
+            f"{self.failures} of {self.received} items failed in stage {self.stage!r}, and its "
+            f"max_failures is {self.most:g}"
+        )
 
 
 class WorkerDied(MinigunError):

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from minigun_py.declaring.parts import Parts
+from minigun_py.engine.failure import Policy
 from minigun_py.engine.report import RunReport
 from minigun_py.engine.run import Run, RunSettings
 from minigun_py.engine.stream import Stream
@@ -146,8 +147,7 @@ class Pipeline(Parts):
         plan = self._plan(graph, given.execution)
         if plan.notes:
             warnings.warn("; ".join(plan.notes), PlanWarning, stacklevel=3)
-        policies = {n: given.on_error or s.options.on_error for n, s in graph.stages.items()}
-        policies |= {n: "fail" for n, s in graph.stages.items() if s.cannot_go_on}
+        policies = {n: Policy.of(s, given.on_error) for n, s in graph.stages.items()}
         settings = RunSettings(
             given.cancel, given.timeout, policies, tuple(given.observers), given.clock
         )

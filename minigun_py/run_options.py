@@ -8,7 +8,7 @@ from typing import Any, Final
 from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.errors import UsageError
 from minigun_py.events import Observer
-from minigun_py.plan.options import check_seconds, checked_options, nearest, refuse_later
+from minigun_py.plan.options import OnError, check_seconds, checked_options, nearest, refuse_later
 from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["LATER_RUN_OPTIONS", "RunOptions", "check_iterable"]
@@ -26,7 +26,7 @@ class RunOptions:
         self.execution: str | None = None
         self.cancel: CancelToken | None = None
         self.timeout: float | None = None
-        self.on_error: str | None = None
+        self.on_error: OnError | None = None
         self.observers: Sequence[Observer] = ()
         self.stages: Mapping[str, Mapping[str, Any]] = {}
         self.clock: Clock = SYSTEM_CLOCK

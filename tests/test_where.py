@@ -152,6 +152,15 @@ def test_neighbours_share_their_workers_when_there_are_too_few_for_each() -> Non
         assert len({pid for _, pid in pipe.collect()}) == 1
 
 
+def test_a_stage_that_gets_only_some_items_shares_no_workers() -> None:
+    pipe = Pipeline("narrow", max_processes=1)
+    pipe.source(range(5))
+    pipe.processor(lambda n: To("b", n), name="a", execution="fork", routes="b")
+    pipe.processor(lambda n: n, name="b", execution="fork")
+    with pytest.raises(UsageError, match=r"max_processes is 1, and a, b need one each"):
+        pipe.plan()
+
+
 def test_too_many_contexts_that_cannot_merge_are_refused() -> None:
     pipe = Pipeline("narrow", max_processes=1)
     pipe.source(range(5))

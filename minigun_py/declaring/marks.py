@@ -46,7 +46,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK: Final = "__minigun_mark__"
 _FUNCTIONS: Final = ("setup", "teardown", "key", "routing", "on_error")
 """Options that may be methods of the class, and have to be bound."""
-_REFERENCES: Final = ("to", "from_", "routes", "feedback")
+_REFERENCES: Final = ("to", "from_", "routes", "feedback", "dead_letter")
 
 
 @dataclass(frozen=True, slots=True)

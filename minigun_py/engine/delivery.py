@@ -60,6 +60,11 @@ class Delivery:
             if self._outbox and self._blocked_since is None:
                 self._blocked_since = self._clock.now()
 
+    def put_aside(self, outputs: Sequence[list[Any]]) -> None:
+        """Put out what has no place in the order. Never blocks."""
+        with self._lock:
+            self._outbox.put(outputs)
+
     def flush(self) -> bool:
         """Send what goes without waiting. True when nothing is left."""
         if not self._outbox.flush():

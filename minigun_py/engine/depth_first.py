@@ -117,8 +117,7 @@ class DepthFirstRun:
     def settle(self, step: Step, harvest: Harvest) -> None:
         """Enter a harvest in the books and put its outputs on the work list."""
         self._ledger.harvested(step.kernel.stages, harvest)
-        if harvest.failures:
-            self._verdict.items_failed(harvest.failures)
+        letters = self._verdict.items_failed(harvest.failures) if harvest.failures else []
         following: list[tuple[Step, list[Any]]] = []
         for (targets, dispatch), outputs in zip(step.exits, harvest.outputs, strict=True):
             if not targets:
@@ -126,6 +125,9 @@ class DepthFirstRun:
             elif outputs:
                 for target, share in dispatch.deal(outputs):
                     following.append((self._by_name[targets[target]], share))
+        if letters:
+            boxes = zip(step.segment.dead_letters, step.letter_boxes.sort(letters), strict=True)
+            following += [(self._by_name[t], share) for e, share in boxes for t in e.targets]
         self._todo.extend(reversed(following))
 
     def note_retried(

@@ -79,6 +79,10 @@ class Doorways:
                 exits.append(Exitway(Broadcast(1), [self._outlet_sender.clone()]))
         return exits
 
+    def letter_exits_of(self, segment: Segment) -> list[Exitway]:
+        """The ways out of a segment for what has failed in it."""
+        return [self._exitway(segment.head.name, way_out) for way_out in segment.dead_letters]
+
     def measure(self, name: str, lane: Loaded) -> None:
         """Ask this lane how much its segment has to do."""
         self._lanes[name] = lane

@@ -32,7 +32,7 @@ not come to are counted as cancelled: each loop, as it unwinds, says what its it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
@@ -42,7 +42,6 @@ from minigun_py.engine.bound_coroutines import BoundCoroutineSegment
 from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.codegen import Loops, generate
-from minigun_py.engine.failure import Action
 from minigun_py.engine.verdict import Verdict
 from minigun_py.plan.segment import Segment, portable
 
@@ -56,7 +55,7 @@ class SegmentKernel:
         self,
         segment: Segment,
         wanted: Sequence[int],
-        policies: Mapping[str, str],
+        going_on: Container[str] = (),
         clock: Clock = SYSTEM_CLOCK,
         control: Control | None = None,
         awaits: bool = False,
@@ -67,18 +66,18 @@ class SegmentKernel:
         Args:
             segment: The stages.
             wanted: Places in `segment.exits` whose outputs are kept; others are only counted.
-            policies: By stage, what a failure means; see `engine.failure`.
+            going_on: The stages whose failures do not end the work.
             clock: Measures the time of chunks.
             control: The line to the run.
             awaits: Whether it is for tasks on an event loop.
             at_birth: What a worker calls before anything else; for forks, and not sent to others.
         """
         self.awaits, self.at_birth = awaits, at_birth
-        self._made_of = segment, tuple(wanted), dict(policies), awaits
-        self.segment = segment
-        self.policies = [policies.get(name, "fail") for name in segment.names]
+        self.segment, self.stages = segment, segment.names
+        self.goes_on = [name in going_on for name in self.stages]
+        mine = frozenset(name for name in self.stages if name in going_on)
+        self._made_of = segment, tuple(wanted), mine, awaits
         self.clock, self.control = clock, control or Control()
-        self.stages = segment.names
         self.exits = tuple(segment.exits[place] for place in wanted)
         self.exit_stages = tuple(way_out.stage for way_out in self.exits)
         usual = [way_out.stage for way_out in self.exits if not way_out.references]
@@ -86,8 +85,8 @@ class SegmentKernel:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What has to cross to a worker that has not inherited it: the code, not the run."""
-        segment, wanted, policies, awaits = self._made_of
-        return _rebuilt, (portable(segment), wanted, policies, awaits)
+        segment, wanted, going_on, awaits = self._made_of
+        return _rebuilt, (portable(segment), wanted, going_on, awaits)
 
     @property
     def holds(self) -> bool:
@@ -116,14 +115,14 @@ def kernel_for(
     """The kernel of a segment in a run. Outputs that nobody wants are counted and not kept."""
     wanted = [n for n, way_out in enumerate(segment.exits) if way_out.targets or outputs_wanted]
     traits = traits_of(segment.spec.kind)
-    policies = dict(verdict.policies)
-    if segment.head.options.retry is not None:  # a worker goes on: its group may try again
-        policies[segment.head.name] = Action.SKIP.value
+    going_on = {name for name in segment.names if verdict.policy(name).goes_on}
+    if segment.head.options.retry is not None:  # its group may try again
+        going_on.add(segment.head.name)
     at_birth = verdict.hooks.of("after_fork") if traits.forks else ()
     return SegmentKernel(
         segment,
         wanted,
-        policies,
+        going_on,
         verdict.clock,
         control,
         traits.runs_coroutines,
@@ -132,6 +131,6 @@ def kernel_for(
 
 
 def _rebuilt(
-    segment: Segment, wanted: Sequence[int], policies: Mapping[str, str], awaits: bool
+    segment: Segment, wanted: Sequence[int], going_on: Container[str], awaits: bool
 ) -> SegmentKernel:
-    return SegmentKernel(segment, wanted, policies, awaits=awaits)
+    return SegmentKernel(segment, wanted, going_on, awaits=awaits)

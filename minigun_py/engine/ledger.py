@@ -25,6 +25,7 @@ class StageBook(StageCounts):
     """What one stage did: the counts of its chunks and more. Seconds are summed over workers."""
 
     skipped: int = 0
+    dead_lettered: int = 0
     retried: int = 0
     discarded: int = 0
     busy: float = 0.0
@@ -35,8 +36,10 @@ class StageBook(StageCounts):
 
     def imbalance(self) -> int:
         """Items received that have no end, or have two."""
-        ends = self.completed + self.filtered + self.failed + self.skipped + self.cancelled
-        return self.received - ends
+        put_aside = self.skipped + self.dead_lettered
+        return self.received - (
+            self.completed + self.filtered + self.failed + put_aside + self.cancelled
+        )
 
 
 class Ledger:
@@ -71,11 +74,18 @@ class Ledger:
         with self._lock:
             self._books[stage].retried += 1
 
-    def skipped(self, stage: str, count: int = 1) -> None:
-        """Turn failed items into skipped ones: the policy let the run go on."""
+    def put_aside(self, stage: str, *, skipped: int = 0, dead_lettered: int = 0) -> None:
+        """Turn failed items into others: the policy let the run go on."""
         with self._lock:
-            self._books[stage].failed -= count
-            self._books[stage].skipped += count
+            self._books[stage].failed -= skipped + dead_lettered
+            self._books[stage].skipped += skipped
+            self._books[stage].dead_lettered += dead_lettered
+
+    def failures(self, stage: str) -> tuple[int, int]:
+        """How many items of a stage have failed, whatever became of them, and of how many."""
+        with self._lock:
+            book = self._books[stage]
+            return book.failed + book.skipped + book.dead_lettered, book.received
 
     def cancelled(self, stage: str, count: int) -> None:
         """Enter items that were lent out when the run was cut."""

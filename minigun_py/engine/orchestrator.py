@@ -171,10 +171,11 @@ class Orchestrator:
         for number, segment in enumerate(self._segments):
             kernel, context = opened[number]
             exits = doorways.exits_of(segment)
+            letter_exits = doorways.letter_exits_of(segment)
             lane: Lane
             if context is None:
                 assert isinstance(kernel, SegmentKernel)
-                lane = SourceLane(segment, kernel, exits, self._ledger, self._verdict)
+                lane = SourceLane(segment, kernel, exits, letter_exits, self._ledger, self._verdict)
             else:
                 name = segment.head.name
                 lane = WorkerGroup(
@@ -182,7 +183,7 @@ class Orchestrator:
                     kernel,
                     context,
                     doorways.inbox_of(name),
-                    Outbox(exits),
+                    Outbox(exits + letter_exits),
                     self._ledger,
                     self._verdict,
                     doorways.loop_of(name),

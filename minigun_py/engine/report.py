@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Generic, TypeVar
 
+from minigun_py.contexts.crossing import pack_error, unpack_error
 from minigun_py.engine.ledger import StageBook
 
 __all__ = ["FailedItem", "RunReport", "StageReport"]
@@ -32,6 +33,10 @@ class FailedItem(Generic[T_co]):
         """The traceback of its error, of the worker too, as text."""
         return "".join(traceback.format_exception(self.error))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it crosses to a worker, where the error has no traceback of its own any more."""
+        return _rebuilt, (self.stage, self.item, *pack_error(self.error), self.attempts)
+
     def shown(self, longest: int | None = None) -> str:
         """The item as text, cut short after so many characters; whatever its repr does."""
         try:
@@ -41,16 +46,23 @@ class FailedItem(Generic[T_co]):
         return text if longest is None or len(text) <= longest else text[:longest] + "..."
 
 
+def _rebuilt(stage: str, item: Any, error: Exception, text: str, attempts: int) -> FailedItem[Any]:
+    return FailedItem(stage, item, unpack_error((error, text)), attempts)
+
+
 @dataclass(frozen=True, slots=True)
 class StageReport:
     """What one stage did.
 
     Attributes:
-        received: Items that came in; the sum of the five that follow.
+        received: Items that came in; each is counted in one of `completed`, `filtered`, `failed`,
+            `skipped`, `dead_lettered` and `cancelled`.
         completed: Items that ended well.
         filtered: Items that ended well and emitted nothing (not counted for consumers).
         failed: Items whose failure ended the run.
         skipped: Items that failed and were left out.
+        dead_lettered: Items that failed and went to the stage's `dead_letter`, or are kept in
+            `RunReport.failed_items`.
         retried: Attempts that failed and were followed by another.
         cancelled: Items that were begun or waiting at a worker when the run was cut.
         emitted: Items that the stage gave out.
@@ -67,6 +79,7 @@ class StageReport:
     filtered: int
     failed: int
     skipped: int
+    dead_lettered: int
     retried: int
     cancelled: int
     emitted: int
@@ -85,7 +98,11 @@ class StageReport:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run did. `failures` holds the first thousand; the counts know them all."""
+    """What a run did.
+
+    `failures` holds the first thousand failed items, whatever became of them; `failed_items` the
+    first thousand dead letters of stages that name no stage to get them. The counts know them all.
+    """
 
     pipeline: str
     ok: bool
@@ -93,6 +110,7 @@ class RunReport:
     stages: Mapping[str, StageReport]
     failures: tuple[FailedItem[Any], ...] = ()
     outputs: int = 0
+    failed_items: tuple[FailedItem[Any], ...] = ()
 
     def __getitem__(self, stage: str) -> StageReport:
         return self.stages[stage]
@@ -136,7 +154,7 @@ class RunReport:
 
 
 _COLUMNS: Final = (
-    "stage", "workers", "received", "completed", "filtered", "failed", "skipped",
+    "stage", "workers", "received", "completed", "filtered", "failed", "skipped", "dead letters",
     "retried", "cancelled", "emitted", "busy s", "blocked s", "starved s", "peak queue",
 )  # fmt: skip
 
@@ -144,7 +162,7 @@ _COLUMNS: Final = (
 def _row(name: str, stage: StageReport) -> list[str]:
     numbers = (
         stage.workers, stage.received, stage.completed, stage.filtered, stage.failed,
-        stage.skipped, stage.retried, stage.cancelled, stage.emitted,
+        stage.skipped, stage.dead_lettered, stage.retried, stage.cancelled, stage.emitted,
     )  # fmt: skip
     seconds = (stage.busy, stage.blocked, stage.starved)
     return [name, *map(str, numbers), *(f"{s:.2f}" for s in seconds), str(stage.peak_queue)]

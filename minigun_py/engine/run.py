@@ -15,6 +15,7 @@ from typing import Any
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
 from minigun_py.contexts.registry import traits_of
 from minigun_py.engine.depth_first import DepthFirstRun
+from minigun_py.engine.failure import Policy
 from minigun_py.engine.interrupts import Interrupts
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.orchestrator import Orchestrator
@@ -46,7 +47,7 @@ class RunSettings:
 
     cancel: CancelToken | None = None
     timeout: float | None = None
-    policies: Mapping[str, str] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
     observers: Sequence[Observer] = ()
     clock: Clock = SYSTEM_CLOCK
 
@@ -62,7 +63,7 @@ class Run:
         self._token = (settings.cancel or CancelToken(self._clock)).child()
         self._cut = self._token.child(timeout=settings.timeout)
         self._stages = plan.graph.stages
-        self._ends = plan.graph.dag.sinks()
+        self._ends = [name for name in self._stages if plan.graph.is_end(name)]
         self._ledger = Ledger(self._stages.values())
         observers = Observers(settings.observers)
         self._verdict = Verdict(
@@ -313,6 +314,7 @@ class Run:
             duration=self._clock.now() - self._began,
             stages={name: StageReport.of(book) for name, book in books.items()},
             failures=self._verdict.failures,
+            failed_items=self._verdict.dead_letters,
             outputs=sum(books[name].usual for name in self._ends),
         )
 

@@ -18,10 +18,9 @@ from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.contexts.kernel import Post
 from minigun_py.emission import WORKER_GLOBAL, Target
 from minigun_py.engine.current import Current, entered
-from minigun_py.engine.failure import Action, decide
 from minigun_py.engine.router import Router, undeclared
 from minigun_py.engine.worker_state import WorkerState
-from minigun_py.errors import WorkerDied
+from minigun_py.errors import UsageError, WorkerDied
 from minigun_py.plan.stage import Consumer
 
 if TYPE_CHECKING:
@@ -247,7 +246,7 @@ class SegmentWorker:
             self._state.kept.failed()
         name = self._kernel.stages[index]
         self._failures.append(ItemFailure(name, self._place(), item, error))
-        return decide(self._kernel.policies[index], error) is Action.FAIL
+        return isinstance(error, UsageError) or not self._kernel.goes_on[index]
 
     def _place(self) -> int:
         """The index of the running item in what `run` was given."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from minigun_py.contexts.answer import Harvest
 from minigun_py.engine.chunking import ChunkSizer
+from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Exitway
@@ -95,12 +96,14 @@ class SourceLane:
         segment: Segment,
         kernel: SegmentKernel,
         exits: list[Exitway],
+        letter_exits: list[Exitway],
         ledger: Ledger,
         verdict: Verdict,
     ) -> None:
         self.name = segment.head.name
         self._source = Source(segment, kernel, exits)
         self._stages, self._exits = kernel.stages, exits
+        self._letter_boxes, self._letter_exits = LetterBoxes(segment), letter_exits
         self._ledger, self._verdict = ledger, verdict
         self._draining = threading.Event()
         self._blocked = 0.0
@@ -116,7 +119,7 @@ class SourceLane:
         except BaseException as error:
             self._verdict.lane_failed(self.name, error)
         finally:
-            for way_out in self._exits:
+            for way_out in (*self._exits, *self._letter_exits):
                 way_out.close()
             self._verdict.stages_ended(self._stages)
 
@@ -164,4 +167,6 @@ class SourceLane:
     def _settle(self, harvest: Harvest) -> None:
         self._ledger.harvested(self._stages, harvest)
         if harvest.failures:
-            self._verdict.items_failed(harvest.failures)
+            letters = self._letter_boxes.sort(self._verdict.items_failed(harvest.failures))
+            for way_out, share in zip(self._letter_exits, letters, strict=True):
+                way_out.extend(share)

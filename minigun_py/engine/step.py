@@ -15,6 +15,7 @@ from minigun_py.contexts.answer import Harvest
 from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.chunking import ChunkSizer
+from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.dispatch import Dispatch, dispatch_for
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.pace import Pace
@@ -65,6 +66,7 @@ class Step:
     ) -> None:
         self.position, self.segment, self.kernel = position, segment, kernel
         self._surface, self._clock = surface, kernel.clock
+        self.letter_boxes = LetterBoxes(segment)
         rate = segment.head.options.rate
         self._pace = Pace(rate.interval) if rate is not None else None
         self.exits: list[tuple[tuple[str, ...], Dispatch]] = [

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from minigun_py.clock import Clock
 from minigun_py.contexts.answer import ItemFailure
-from minigun_py.engine.failure import Action, CrashBudget, decide
+from minigun_py.engine.failure import Action, CrashBudget, Policy
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.report import FailedItem
-from minigun_py.errors import InternalError, RunCancelled, WorkerDied
+from minigun_py.errors import InternalError, RunCancelled, TooManyFailures, WorkerDied
 from minigun_py.events import Event, ItemFailed, ItemRetried, Observers, StageEnded, WorkerReplaced
 from minigun_py.plan.hooks import Hooks, takes_argument
 from minigun_py.primitives.cancel import CancelToken
@@ -37,17 +37,18 @@ class Verdict:
         self,
         token: CancelToken,
         ledger: Ledger,
-        policies: Mapping[str, str],
+        policies: Mapping[str, Policy],
         observers: Observers,
         clock: Clock,
         hooks: Hooks | None = None,
     ) -> None:
-        self._token, self._ledger, self.policies = token, ledger, policies
+        self._token, self._ledger, self._policies = token, ledger, policies
         self.observers, self.clock, self.hooks = observers, clock, hooks or Hooks()
         self._hook_turn = threading.RLock()  # hooks are called one at a time
         self._lock = threading.Lock()  # guards the lists and budgets below
         self._errors: list[Exception] = []
         self._failures: list[FailedItem[Any]] = []
+        self._dead_letters: list[FailedItem[Any]] = []
         self._budgets: dict[str, CrashBudget] = {}
 
     @property
@@ -62,20 +63,64 @@ class Verdict:
         with self._lock:
             return tuple(self._failures)
 
-    def items_failed(self, failures: Sequence[ItemFailure]) -> None:
-        """Items failed, and the ledger has them as failed. Skips them or ends the run."""
+    @property
+    def dead_letters(self) -> tuple[FailedItem[Any], ...]:
+        """The first thousand dead letters of stages that name nobody to get them."""
+        with self._lock:
+            return tuple(self._dead_letters)
+
+    def policy(self, stage: str) -> Policy:
+        """What a stage makes of its failures."""
+        return self._policies.get(stage, _STRICT)
+
+    def items_failed(self, failures: Sequence[ItemFailure]) -> list[FailedItem[Any]]:
+        """Items failed, and the ledger has them as failed. Puts them aside or ends the run.
+
+        Returns the dead letters that another stage is to get.
+        """
+        letters: list[FailedItem[Any]] = []
         for failure in failures:
-            action = decide(self.policies.get(failure.stage, "fail"), failure.error)
             failed = FailedItem(failure.stage, failure.item, failure.error, failure.attempt)
+            policy = self.policy(failure.stage)
             with self._lock:
-                if len(self._failures) < KEPT_FAILURES:
-                    self._failures.append(failed)
+                _keep(failed, self._failures)
+            action = self._decide(policy, failed)
             if action is Action.SKIP:
-                self._ledger.skipped(failure.stage)
+                self._ledger.put_aside(failure.stage, skipped=1)
+            elif action is Action.DEAD_LETTER:
+                self._ledger.put_aside(failure.stage, dead_lettered=1)
+                if policy.delivers:
+                    letters.append(failed)
+                else:
+                    with self._lock:
+                        _keep(failed, self._dead_letters)
             self._tell_failed(failed, action)
             self.call_hooks("on_failure", failed)
             if action is Action.FAIL:
                 self.fail(_noted(failed))
+            else:
+                self.look_at(failure.stage, failed.error)
+        return letters
+
+    def look_at(self, stage: str, last: Exception | None = None) -> None:
+        """End the run if more items of a stage have failed than its policy forgives."""
+        policy = self.policy(stage)
+        if policy.most is None:
+            return
+        failures, received = self._ledger.failures(stage)
+        if not policy.forgives(failures, received):
+            error = TooManyFailures(stage, failures, received, policy.most)
+            error.__cause__ = last
+            self.fail(error)
+
+    def _decide(self, policy: Policy, failed: FailedItem[Any]) -> Action:
+        """What becomes of an item. A function that cannot tell ends the run."""
+        try:
+            return policy.decide(failed)
+        except Exception as error:
+            error.add_note(f"in on_error of stage {failed.stage!r}")
+            self.fail(error)
+            return Action.FAIL
 
     def _tell_failed(self, failed: FailedItem[Any], action: Action) -> None:
         self.tell(lambda at: ItemFailed(at, failed.stage, failed.item, failed.error, action.value))
@@ -89,6 +134,7 @@ class Verdict:
     def stages_ended(self, stages: Sequence[str]) -> None:
         """The lane of these stages has ended."""
         for stage in stages:
+            self.look_at(stage)
             self.tell(functools.partial(StageEnded, stage=stage))
             self.call_stage_hooks("after", stage)
 
@@ -154,6 +200,14 @@ class Verdict:
         """Send an event, which is made only if somebody listens."""
         if self.observers:
             self.observers.send(make(self.clock.now()))
+
+
+_STRICT: Final = Policy()
+
+
+def _keep(failed: FailedItem[Any], among: list[FailedItem[Any]]) -> None:
+    if len(among) < KEPT_FAILURES:
+        among.append(failed)
 
 
 def _noted(failed: FailedItem[Any]) -> Exception:

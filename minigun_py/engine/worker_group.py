@@ -31,6 +31,7 @@ from minigun_py.contexts.answer import (
 )
 from minigun_py.contexts.context import ExecutionContext, LeaseReceiver
 from minigun_py.contexts.kernel import Kernel
+from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.delivery import Delivery
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.lending import Lending
@@ -71,6 +72,7 @@ class WorkerGroup:
         self._kernel, self._context = kernel, context
         self._inbox, self._outbox = inbox, outbox
         self._ledger, self._verdict = ledger, verdict
+        self._letter_boxes = LetterBoxes(segment)
         in_order = segment.head.options.ordered and not kernel.holds
         self._permits = permits
         self._delivery = Delivery(
@@ -151,12 +153,12 @@ class WorkerGroup:
         again = self._take_out_what_is_tried_again(lease, harvest)
         self._lending.done(lease, harvest)
         self._ledger.harvested(self._kernel.stages, harvest)
-        if harvest.failures:
-            self._verdict.items_failed(harvest.failures)
+        letters = self._verdict.items_failed(harvest.failures) if harvest.failures else []
         for failure in again:
             self._try_again(lease, items[failure.index], failure.error)
         if not (again and self._delivery.keeps_order):  # then its place is still taken
-            self._delivery.put(lease.place, harvest.outputs)
+            outputs = [*harvest.outputs, *self._letter_boxes.sort(letters)]
+            self._delivery.put(lease.place, outputs)
         self._lending.delivered(lease, len(items) - len(again), harvest)
 
     def _take_out_what_is_tried_again(self, lease: Lease, harvest: Harvest) -> list[ItemFailure]:
@@ -183,10 +185,8 @@ class WorkerGroup:
         if again:
             self._try_again(lease, item, death)
         else:
-            self._ledger.failed(self.name)
             failure = ItemFailure(self.name, index, item, death, lease.attempt)
-            self._verdict.items_failed([failure])
-            self._lending.ended()
+            self._has_failed(failure)
         self._verdict.worker_died(self.name, death)
 
     def _is_tried_again(self, error: Exception, lease: Lease) -> bool:
@@ -202,8 +202,14 @@ class WorkerGroup:
 
     def _refuse(self, item: Any, error: Exception) -> None:
         """The key of an item cannot be told, which fails the item."""
+        self._has_failed(ItemFailure(self.name, 0, item, error))
+
+    def _has_failed(self, failure: ItemFailure) -> None:
+        """An item has ended without an answer of a worker."""
         self._ledger.failed(self.name)
-        self._verdict.items_failed([ItemFailure(self.name, 0, item, error)])
+        letters = self._letter_boxes.sort(self._verdict.items_failed([failure]))
+        if any(letters):
+            self._delivery.put_aside([*([] for _ in self._kernel.exit_stages), *letters])
         self._lending.ended()
 
     def _end(self, patience: float) -> None:

@@ -140,6 +140,7 @@ def _mergeable(graph: StageGraph, segments: Sequence[Segment], pool: str) -> lis
         dealt = len(graph.dag.successors(upstreams[0])) > 1 or feeder.chooses_targets
         apart = isinstance(before.head, Producer) or before.head.keeps_state
         apart = apart or keeps_to_itself(segment.head)
+        apart = apart or not graph.feeds(upstreams[0], segment.head.name)
         if before.spec.kind is segment.spec.kind and not apart and not dealt:
             pairs.append((before.head.name, segment.head.name))
     return pairs

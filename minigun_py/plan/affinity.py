@@ -98,8 +98,7 @@ def _decide(
     if placement.own is not None and placement.block is None:
         asks = placement.reason or f"it asks for {placement.own} itself"
         return Affinity(None, placement.own, asks)
-    back = "a loop leads back to it" if graph.comes_back_to(stage.name) else None
-    if (why := _own_lane(stage) or back) is not None:
+    if (why := _own_lane(stage) or _sent_aside(stage.name, graph)) is not None:
         lane = INLINE if stage.keeps_state else _here(stage, alone)
         return Affinity(None, placement.own or lane, why)
     if placement.block is not None:
@@ -123,6 +122,13 @@ def _own_lane(stage: DeclaredStage) -> str | None:
     if stage.options.retry is not None and not stage.cannot_go_on:
         return "it tries items again that have failed"
     return "its function takes an iterator over the items" if stage.pulls else None
+
+
+def _sent_aside(name: str, graph: StageGraph) -> str | None:
+    """Why what a stage gets is not all that the one before it emits."""
+    if graph.comes_back_to(name):
+        return "a loop leads back to it"
+    return "it gets items that have failed" if graph.gets_dead_letters(name) else None
 
 
 def keeps_to_itself(stage: DeclaredStage) -> bool:

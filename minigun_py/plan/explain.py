@@ -98,6 +98,9 @@ def _edges(segment: Segment, index: int, inboxes: Inboxes) -> list[str]:
     for way_out in segment.exits:
         if way_out.stage == index:
             lines.extend(_exit_lines(segment, way_out, inboxes))
+    for way_out in segment.dead_letters:
+        if way_out.stage == index:
+            lines.extend(f"to {target} what has failed" for target in way_out.targets)
     return lines
 
 

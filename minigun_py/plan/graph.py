@@ -1,8 +1,9 @@
 """Which stage feeds which: a `Dag` of paths that obeys the rules of a pipeline.
 
 `wiring` works the edges out; here they become a graph that is known to be right. An edge is
-*static*, taken by what a stage emits, or a *route*, taken by what it sends with ``To``. Both count
-for cycles, for what can be reached, and for when a stage ends. A route with feedback is the one
+*static*, taken by what a stage emits, a *route*, taken by what it sends with ``To``, or one for
+*dead letters*, taken by items that have failed. All count for cycles, for what can be reached, and
+for when a stage ends. A route with feedback is the one
 edge that leads back; it is kept apart from the others.
 """
 
@@ -60,6 +61,19 @@ class StageGraph:
         """Where a stage may send with ``To``."""
         return tuple(self._routes.get(name, ()))
 
+    def dead_letters(self, name: str) -> tuple[str, ...]:
+        """The stages that get what has failed in a stage."""
+        return self._dead_letters.get(name, ())
+
+    def gets_dead_letters(self, name: str) -> bool:
+        """Whether a stage gets what has failed in another."""
+        return name in self._letter_boxes
+
+    def is_end(self, name: str) -> bool:
+        """Whether what a stage emits is given to the caller: nobody else gets it."""
+        forward = any(not route.feedback for route in self.routes(name))
+        return not self.static(name) and not forward
+
     def comes_back_to(self, name: str) -> bool:
         """Whether a stage is sent something back, in a loop."""
         return name in self._returned_to
@@ -93,7 +107,7 @@ class StageGraph:
         static = {source.name: _in_turn(entries)}
         static |= {n: t for n, t in self._static.items() if n in stages}
         routes = {n: r for n, r in self._routes.items() if n in stages}
-        made = self._made(stages, Wires(static, routes))
+        made = self._made(stages, Wires(static, routes, self._dead_letters))
         made.notes, made.hooks = self.notes, self.hooks
         return made
 
@@ -110,6 +124,8 @@ class StageGraph:
 
     def _set_edges(self, wires: Wires) -> None:
         self._static, self._routes = wires.static, wires.routes
+        self._dead_letters = {n: t for n, t in wires.dead_letters.items() if n in self.stages}
+        self._letter_boxes = {t for targets in self._dead_letters.values() for t in targets}
         self._targets = {name: tuple(targets) for name, targets in wires.static.items()}
         back = (r for routes in wires.routes.values() for r in routes if r.feedback)
         self._returned_to = frozenset(target for route in back for target in route.targets)
@@ -122,6 +138,8 @@ class StageGraph:
             for route in self.routes(name):
                 for target in () if route.feedback else route.targets:
                     self.dag.add_edge(name, target)
+            for target in self.dead_letters(name):
+                self.dag.add_edge(name, target)
 
     def _check_feedback(self) -> None:
         back = [
@@ -166,7 +184,7 @@ class StageGraph:
             name: {target: turn for target, turn in targets.items() if target in reached}
             for name, targets in self._static.items()
         }
-        self._set_edges(Wires(static, self._routes))
+        self._set_edges(Wires(static, self._routes, self._dead_letters))
 
 
 def _in_turn(targets: Iterable[str]) -> dict[str, float]:

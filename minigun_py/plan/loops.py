@@ -47,6 +47,10 @@ def _targets(segments: Sequence[Segment]) -> dict[str, list[str]]:
     """The segments that each segment feeds, all by their heads."""
     head_of = {name: s.head.name for s in segments for name in s.names}
     return {
-        segment.head.name: [head_of[t] for way_out in segment.exits for t in way_out.targets]
+        segment.head.name: [
+            head_of[target]
+            for way_out in (*segment.exits, *segment.dead_letters)
+            for target in way_out.targets
+        ]
         for segment in segments
     }

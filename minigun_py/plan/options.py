@@ -21,6 +21,7 @@ from minigun_py.primitives.retry import Retry
 __all__ = [
     "LATER_OPTIONS",
     "Ground",
+    "OnError",
     "Options",
     "Reference",
     "Routing",
@@ -35,8 +36,7 @@ __all__ = [
 DEFAULT_QUEUE_SIZE: Final = 1000
 
 LATER_OPTIONS: Final = frozenset((
-        "queue_bytes", "timeout", "dead_letter", "max_failures", "ack",
-        "stream_outputs", "max_rss",
+        "queue_bytes", "timeout", "ack", "stream_outputs", "max_rss",
 ))  # fmt: skip
 """Options of a stage that the design names and this version does not have yet."""
 
@@ -45,6 +45,10 @@ Reference = str | Callable[..., Any] | object
 
 Routing = Literal["broadcast", "round_robin", "least_loaded", "partition"] | Callable[..., Any]
 """Who of several targets gets an item; a function of the item gives the targets by reference."""
+
+
+OnError = Literal["fail", "skip", "dead_letter"] | Callable[..., Any]
+"""What becomes of an item that has failed; a function of its `FailedItem` gives one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,9 @@ class Options:
     ordered: bool = False
     queue_size: int = DEFAULT_QUEUE_SIZE
     chunk: int | None = None
-    on_error: Literal["fail", "skip"] = "fail"
+    on_error: OnError | None = None
+    dead_letter: Reference | None = None
+    max_failures: float | None = None
     rate: Rate | None = None
     retry: Retry | None = None
     stream: bool = False
@@ -86,6 +92,15 @@ class Options:
     fallback: Literal["nearest", "error"] = "nearest"
     ground: Ground = Ground()
 
+    @property
+    def policy(self) -> OnError:
+        """What becomes of an item that has failed, if the run does not say."""
+        if self.on_error is not None:
+            return self.on_error
+        if self.dead_letter is not None:
+            return "dead_letter"
+        return "fail" if self.max_failures is None else "skip"
+
 
 def checked_options(given: dict[str, Any], where: str) -> Options:
     """The options as a record. Raises `UsageError`, naming `where`, at the first wrong one."""
@@ -94,7 +109,23 @@ def checked_options(given: dict[str, Any], where: str) -> Options:
             refuse_later(name, LATER_OPTIONS, "option", where)
             raise UsageError(f"{where}: there is no option {name!r}{nearest(name, _CHECKS)}")
     values = {name: _CHECKS[name](value, where) for name, value in given.items()}
+    _check_failures(values, where)
     return Options(**values)
+
+
+def _check_failures(said: dict[str, Any], where: str) -> None:
+    """Refuse what would never have an effect beside the ``on_error`` that is said."""
+    on_error = said.get("on_error")
+    if said.get("dead_letter") is not None and on_error in ("fail", "skip"):
+        raise UsageError(
+            f"{where}: with on_error={on_error!r} no failed item would reach its dead_letter; "
+            "say on_error='dead_letter', or a function that may return that"
+        )
+    if said.get("max_failures") is not None and on_error == "fail":
+        raise UsageError(
+            f"{where}: with on_error='fail' the first failure ends the run; with max_failures "
+            "say on_error='skip' or 'dead_letter'"
+        )
 
 
 def check_positive(option: str, value: Any, where: str) -> int:
@@ -210,12 +241,30 @@ def _routing(value: Any, where: str) -> Routing:
     return plain_function("routing", value, where)
 
 
-def _one_of(
-    option: str, choices: tuple[str, ...], later: tuple[str, ...] = ()
-) -> Callable[..., Any]:
+def _on_error(value: Any, where: str) -> OnError:
+    if callable(value):
+        return plain_function("on_error", value, where)
+    return _one_of("on_error", ("fail", "skip", "dead_letter"))(value, where)  # type: ignore[no-any-return]
+
+
+def _max_failures(value: Any, where: str) -> float:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    if not known or not value >= 0 or (value > 1 and value != int(value)):
+        raise UsageError(
+            f"{where}: max_failures is a whole number, or a share of all items below 1, "
+            f"not {value!r}"
+        )
+    return value  # type: ignore[no-any-return]
+
+
+def _reference(value: Any, where: str) -> Reference:
+    if isinstance(value, list | tuple):
+        raise UsageError(f"{where}: dead_letter is one stage, not {value!r}")
+    return value  # type: ignore[no-any-return]
+
+
+def _one_of(option: str, choices: tuple[str, ...]) -> Callable[..., Any]:
     def check(value: Any, where: str) -> str:
-        if callable(value) or value in later:
-            raise UsageError(f"{where}: {option}={value!r} is not available in this version")
         if value not in choices:
             raise UsageError(f"{where}: no {option} {value!r}{nearest(str(value), choices)}")
         return str(value)
@@ -235,7 +284,9 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "ordered": _flag("ordered"),
     "queue_size": _positive("queue_size"),
     "chunk": _optional(_positive("chunk")),
-    "on_error": _one_of("on_error", ("fail", "skip"), ("dead_letter",)),
+    "on_error": _optional(_on_error),
+    "dead_letter": _optional(_reference),
+    "max_failures": _optional(_max_failures),
     "rate": _optional(parse_rate),
     "retry": _optional(_retry),
     "stream": _flag("stream"),

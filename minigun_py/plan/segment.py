@@ -47,6 +47,8 @@ class Segment:
     children: tuple[tuple[int, ...], ...]
     exits: tuple[Exit, ...]
     spec: ContextSpec
+    dead_letters: tuple[Exit, ...] = ()
+    """Where the failed items of its stages go, which no worker knows of."""
     _routed: frozenset[int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -98,7 +100,13 @@ def _segment(graph: StageGraph, names: list[str], affinities: Mapping[str, Affin
         children.append(tuple(within.values()))
         exits.extend(_exits(graph, position, name, within))
     stages = tuple(graph.stages[name] for name in names)
-    return Segment(stages, tuple(children), tuple(exits), affinities[names[0]].spec)
+    letters = [
+        Exit(position, graph.dead_letters(name))
+        for position, name in enumerate(names)
+        if graph.dead_letters(name)
+    ]
+    spec = affinities[names[0]].spec
+    return Segment(stages, tuple(children), tuple(exits), spec, tuple(letters))
 
 
 def _exits(graph: StageGraph, position: int, name: str, within: Container[str]) -> list[Exit]:
@@ -112,7 +120,7 @@ def _exits(graph: StageGraph, position: int, name: str, within: Container[str]) 
         ]
     elif outside:
         exits = [Exit(position, outside, str(stage.options.routing))]
-    elif not graph.dag.successors(name):
+    elif graph.is_end(name):
         exits = [Exit(position, ())]
     for route in graph.routes(name):
         exits.append(
@@ -123,7 +131,7 @@ def _exits(graph: StageGraph, position: int, name: str, within: Container[str]) 
 
 def portable(segment: Segment) -> Segment:
     """The same for another process: without what its stages say of other stages."""
-    return replace(segment, stages=tuple(map(_bare, segment.stages)))
+    return replace(segment, stages=tuple(map(_bare, segment.stages)), dead_letters=())
 
 
 def _bare(stage: DeclaredStage) -> DeclaredStage:

@@ -188,6 +188,7 @@ class Producer(DeclaredStage):
         )
         object.__setattr__(self, "shape", shape)
         _check_state(self, shape)
+        _check_failures(self)
 
     @property
     def cannot_go_on(self) -> bool:
@@ -211,6 +212,7 @@ class Processor(DeclaredStage):
         shape_of = shape_of_stream if self.pulls else shape_of_stage
         object.__setattr__(self, "shape", shape_of(self.function, str(self)))
         _check_state(self, self.shape)
+        _check_failures(self)
 
     def process(self, item: Any) -> Any:
         """Call the function, as its caller would."""
@@ -298,3 +300,14 @@ def _check_state(stage: DeclaredStage, shape: Shape) -> None:
         raise UsageError(f"{stage}: it takes state, which setup= has to make")
     if stage.options.teardown is not None and stage.options.setup is None:
         raise UsageError(f"{stage}: teardown= takes what setup= has made, and there is no setup=")
+
+
+def _check_failures(stage: DeclaredStage) -> None:
+    """Refuse to put aside what ends the run."""
+    said = stage.options
+    for option, value in (("dead_letter", said.dead_letter), ("max_failures", said.max_failures)):
+        if stage.cannot_go_on and value is not None:
+            what = "a producer" if isinstance(stage, Producer) else "it takes an iterator"
+            raise UsageError(
+                f"{stage}: {what}, so an error in it ends the run, and {option} has no meaning"
+            )

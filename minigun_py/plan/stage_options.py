@@ -38,6 +38,7 @@ _Reference = str | Callable[..., Any] | _Named
 _References = _Reference | Sequence[_Reference]
 _OfItem = Callable[[Any], Any] | Callable[[Any, Any], Any]
 """A function of an item; in a `Job` it may be a method."""
+_OnError = Literal["fail", "skip", "dead_letter"] | _OfItem
 
 
 class EdgeOptions(TypedDict, total=False):
@@ -55,7 +56,9 @@ class SharedOptions(EdgeOptions, total=False):
     routing: Literal["broadcast", "round_robin", "least_loaded", "partition"] | _OfItem
     queue_size: int
     chunk: int | None
-    on_error: Literal["fail", "skip"]
+    on_error: _OnError | None
+    dead_letter: _Reference | None
+    max_failures: float | None
     rate: str | None
     retry: int | Retry | None
     stream: bool
@@ -110,7 +113,7 @@ class _Defaults(TypedDict, total=False):
     execution: str | None
     workers: int | Literal["auto"] | None
     queue_size: int
-    on_error: Literal["fail", "skip"]
+    on_error: _OnError | None
     retry: int | Retry | None
 
 

@@ -2,8 +2,9 @@
 
 Explicit edges come from ``to`` and ``from_``. A producer or processor without ``to`` feeds the
 next member of its pipeline that is no producer, no sibling of its own, and not named only in
-``routes``; so every branch of a fan-out joins what comes after it. A pipeline within a pipeline
-takes part as one member: its *entries* are fed, and what its *exits* emit flows on.
+``routes`` or ``dead_letter``; so every branch of a fan-out joins what comes after it. A pipeline
+within a pipeline takes part as one member: its *entries* are fed, and what its *exits* emit flows
+on.
 
 Levels are wired from the inside out, an edge at the innermost level that holds both of its ends.
 """
@@ -39,6 +40,8 @@ class Wires:
     static: dict[str, dict[str, float]] = field(default_factory=dict)
     """Targets, each with the turn in which it was named; the first comes first."""
     routes: dict[str, list[Route]] = field(default_factory=dict)
+    dead_letters: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where the failed items of a stage go."""
     rerouted: bool = False
 
     def connect(self, source: str, target: str, turn: float) -> None:
@@ -75,6 +78,7 @@ class _Wiring:
         self._explicit: set[str | Level] = set()  # targets of `to`, and what says `from_`
         self._routed: set[str | Level] = set()
         self._routes: dict[str, list[tuple[Reference, str | Level, bool]]] = {}
+        self._dead_letters: dict[str, str | Level] = {}
         self._says_to: set[str | Level] = set()
         self._turns = itertools.count()
         self._cut_off: dict[str, set[str]] = {}  # targets that a reroute has replaced
@@ -115,6 +119,10 @@ class _Wiring:
                 self._routes.setdefault(stage.name, []).append((reference, target, feedback))
                 if not feedback:
                     self._routed.add(target)
+        if said.dead_letter is not None:
+            target = level.resolve(said.dead_letter, stage)
+            self._dead_letters[stage.name] = target
+            self._routed.add(target)
 
     def _pair(self, pair: _Pair) -> None:
         self._explicit.add(pair.target)
@@ -238,7 +246,10 @@ class _Wiring:
         """What a stage sends to, might send to, or would if it were not rerouted."""
         yield from self.wires.static.get(path, ())
         yield from self._cut_off.get(path, ())
-        for _, target, _ in self._routes.get(path, ()):
+        named = [target for _, target, _ in self._routes.get(path, ())]
+        if path in self._dead_letters:
+            named.append(self._dead_letters[path])
+        for target in named:
             yield from [target] if isinstance(target, str) else self._entries(target)
 
     def _exits(self, end: str | Level) -> list[str]:
@@ -260,6 +271,8 @@ class _Wiring:
                 self.wires.routes.setdefault(path, []).append(
                     Route(self._references(reference, target), entries, feedback)
                 )
+        for path, end in self._dead_letters.items():
+            self.wires.dead_letters[path] = tuple(self._entries(end, self._stages[path]))
 
     def _references(self, reference: Reference, target: str | Level) -> tuple[Reference, ...]:
         """All by which a target may be called in ``To``."""

@@ -12,6 +12,7 @@ from minigun_py.contexts.context import LeaseReceiver, Traits
 from minigun_py.contexts.kernel import Control, Kernel, Post
 from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.dispatch import Broadcast
+from minigun_py.engine.failure import Policy
 from minigun_py.engine.kernel import SegmentKernel, kernel_for
 from minigun_py.engine.ledger import Ledger, StageBook
 from minigun_py.engine.outbox import Exitway, Outbox
@@ -135,7 +136,7 @@ class Stand:
         self.clock: Any = clock or VirtualClock()
         self.token = CancelToken(self.clock)
         self.ledger = Ledger(found.stages)
-        policies = dict.fromkeys(found.names, policy)
+        policies = dict.fromkeys(found.names, Policy(policy))
         self.verdict = Verdict(self.token, self.ledger, policies, Observers(), self.clock)
         self.sender, inbox = _opened(1000, self.clock)
         outbox, self.receiver = _opened(room, self.clock)

@@ -21,7 +21,7 @@ def kernel(
     size: int = 2, max_wait: float | None = None, clock: VirtualClock | None = None
 ) -> SegmentKernel:
     segment = grow([batch("tens", size, max_wait)], [[]])
-    return SegmentKernel(segment, [0], {}, clock or VirtualClock(100.0))
+    return SegmentKernel(segment, [0], (), clock or VirtualClock(100.0))
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def test_none_is_held_like_any_other_item() -> None:
 
 def test_batches_that_nobody_wants_are_counted_only() -> None:
     segment = grow([batch("tens", 1)], [[]])
-    with opened(SegmentKernel(segment, [], {})) as tens:
+    with opened(SegmentKernel(segment, [], ())) as tens:
         tens.run([1, 2])
         harvest = tens.harvest(2)
     assert (harvest.outputs, harvest.counts[0].emitted) == ([], 2)
@@ -120,7 +120,7 @@ def test_batches_that_nobody_wants_are_counted_only() -> None:
 
 def test_what_follows_in_its_segment_gets_lists_from_chunks_and_from_the_flush() -> None:
     segment = grow([batch("tens", 2), consumer("sum", sum)], [[1], []])
-    with opened(SegmentKernel(segment, [0], {})) as worker:
+    with opened(SegmentKernel(segment, [0], ())) as worker:
         worker.run([1, 2, 3])
         worker.finish()
         harvest = worker.harvest(3)

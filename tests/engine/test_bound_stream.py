@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.growing import grow
+from engine.working import going_on
 from minigun_py import current
 from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.bound_stream import BoundStream
@@ -61,7 +62,7 @@ def drawing(
     stages = [accumulator("a", function, **options), *below]
     children = [[n + 1] for n in range(len(below))]
     segment = grow(stages, [*children, []])
-    kernel = SegmentKernel(segment, [0], dict.fromkeys(segment.names, policy), VirtualClock())
+    kernel = SegmentKernel(segment, [0], going_on(segment, policy), VirtualClock())
     worker = kernel.bind()
     assert isinstance(worker, BoundStream)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.growing import chain, grow
-from engine.working import awaiting, opened
+from engine.working import awaiting, going_on, opened
 from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.contexts.kernel import Post
 from minigun_py.engine.kernel import SegmentKernel
@@ -26,7 +26,7 @@ Run = Callable[..., Harvest]
 
 def kernel_of(segment: Segment, policy: str, awaits: bool = False) -> SegmentKernel:
     exits = range(len(segment.exits))
-    return SegmentKernel(segment, exits, dict.fromkeys(segment.names, policy), awaits=awaits)
+    return SegmentKernel(segment, exits, going_on(segment, policy), awaits=awaits)
 
 
 def called(segment: Segment, items: Sequence[Any], policy: str = "fail") -> Harvest:

@@ -23,7 +23,7 @@ from plan.drawing import processor
 
 
 def kernel_of(segment: Segment, awaits: bool = False) -> SegmentKernel:
-    return SegmentKernel(segment, range(len(segment.exits)), {}, awaits=awaits)
+    return SegmentKernel(segment, range(len(segment.exits)), (), awaits=awaits)
 
 
 def called(segment: Segment, items: Any = (1,), post: Post | None = None) -> Harvest:
@@ -250,7 +250,7 @@ def test_the_worker_the_attempt_and_the_line_to_the_run(run: Callable[..., Harve
 def test_without_a_post_a_worker_is_the_first_on_the_line_of_its_kernel() -> None:
     control = Control()
     segment = chain({"a": lambda _: current()})
-    with opened(SegmentKernel(segment, [0], {}, control=control)) as worker:
+    with opened(SegmentKernel(segment, [0], (), control=control)) as worker:
         worker.run([1])
         ((where,),) = worker.harvest(1).outputs
     assert where.worker == 1

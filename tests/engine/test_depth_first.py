@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from minigun_py.clock import SYSTEM_CLOCK
 from minigun_py.engine.current import current
 from minigun_py.engine.depth_first import DepthFirstRun
+from minigun_py.engine.failure import Policy
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import UsageError
@@ -32,7 +33,7 @@ class Stand:
         self.token = CancelToken()
         self.events: list[Event] = []
         self.ledger = Ledger(plan.graph.stages.values())
-        policies = {stage.name: policy for stage in stages}
+        policies = {stage.name: Policy(policy) for stage in stages}
         self.verdict = Verdict(
             self.token, self.ledger, policies, Observers([self.events.append]), SYSTEM_CLOCK
         )

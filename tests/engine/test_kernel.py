@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.growing import chain, grow
-from engine.working import opened
+from engine.working import going_on, opened
 from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import UsageError, WorkerDied
@@ -27,7 +27,7 @@ def run(
     """Run one chunk and harvest it."""
     if wanted is None:
         wanted = range(len(segment.exits))
-    kernel = SegmentKernel(segment, wanted, dict.fromkeys(segment.names, policy))
+    kernel = SegmentKernel(segment, wanted, going_on(segment, policy))
     with opened(kernel) as worker:
         worker.run(segment.head.shape.call() if segment.is_source else list(items))  # type: ignore[attr-defined]
         return worker.harvest(0 if segment.is_source else len(items))
@@ -169,14 +169,14 @@ def test_exits_given_to_bind_get_the_outputs_at_once() -> None:
         append = staticmethod(way_out.append)
         extend = staticmethod(way_out.extend)
 
-    with opened(SegmentKernel(segment, [0], {}), [Exitway()]) as worker:
+    with opened(SegmentKernel(segment, [0], ()), [Exitway()]) as worker:
         worker.run([1, 2])
         assert way_out == [2, 4]
         assert worker.harvest(2).outputs == [[]]
 
 
 def test_workers_share_nothing() -> None:
-    kernel = SegmentKernel(chain({"double": double}), [0], {})
+    kernel = SegmentKernel(chain({"double": double}), [0], ())
     with opened(kernel) as one, opened(kernel) as other:
         one.run([1])
         assert other.harvest(0).outputs == [[]]
@@ -184,7 +184,7 @@ def test_workers_share_nothing() -> None:
 
 
 def test_a_harvest_begins_anew() -> None:
-    with opened(SegmentKernel(chain({"three": not_three}), [0], {"three": "skip"})) as worker:
+    with opened(SegmentKernel(chain({"three": not_three}), [0], ["three"])) as worker:
         worker.run([1, 3])
         first = worker.harvest(2)
         worker.run([2])
@@ -197,7 +197,7 @@ def test_a_harvest_begins_anew() -> None:
 def test_the_time_of_a_chunk_is_measured() -> None:
     clock = VirtualClock()
     segment = chain({"slow": clock.advance})
-    with opened(SegmentKernel(segment, [], {}, clock)) as worker:
+    with opened(SegmentKernel(segment, [], (), clock)) as worker:
         worker.run([2, 3])
         assert worker.harvest(2).seconds == 5
         assert worker.harvest(0).seconds == 0
@@ -311,7 +311,7 @@ def test_what_is_no_exception_passes_through(policy: str) -> None:
             raise KeyboardInterrupt
         return n
 
-    kernel = SegmentKernel(chain({"a": up_to, "stop": stop}), [0], dict.fromkeys("ab", policy))
+    kernel = SegmentKernel(chain({"a": up_to, "stop": stop}), [0], ["a"] * (policy == "skip"))
     with opened(kernel) as worker:
         with pytest.raises(KeyboardInterrupt):
             worker.run([2, 6, 9])

@@ -166,9 +166,9 @@ def kernel_of(plants: list[Plant], *first: DeclaredStage, mode: Mode) -> Segment
     exits = [
         Exit(n + shift, ("x",), "broadcast") for n, plant in enumerate(plants) if plant.has_exit
     ]
-    policies = {f"s{n}": plant.policy for n, plant in enumerate(plants)}
+    going_on = {f"s{n}" for n, plant in enumerate(plants) if plant.policy == "skip"}
     segment = grow(stages, below, exits)
-    return SegmentKernel(segment, range(len(exits)), policies, awaits=mode is Mode.AWAITED)
+    return SegmentKernel(segment, range(len(exits)), going_on, awaits=mode is Mode.AWAITED)
 
 
 def worker_of(

@@ -59,7 +59,7 @@ def test_a_skipped_item_did_not_fail() -> None:
     books = ledger()
     books.failed("a")
     books.failed("a")
-    books.skipped("a")
+    books.put_aside("a", skipped=1)
     page = books.snapshot()["a"]
     assert (page.failed, page.skipped) == (1, 1)
     assert books.imbalances() == []
@@ -145,7 +145,7 @@ def test_threads_lose_no_count() -> None:
         for _ in range(200):
             books.harvested(("a",), Harvest([], [counts(1, completed=1)], seconds=1.0))
             books.failed("a")
-            books.skipped("a")
+            books.put_aside("a", skipped=1)
 
     threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:

@@ -14,6 +14,7 @@ from minigun_py.contexts.answer import Answer
 from minigun_py.contexts.context import LeaseReceiver, Traits
 from minigun_py.contexts.inline import InlineContext
 from minigun_py.contexts.kernel import Kernel
+from minigun_py.engine.failure import Policy
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.orchestrator import Orchestrator
 from minigun_py.engine.shutdown import PATIENCE, Phase
@@ -34,7 +35,7 @@ class Stand:
         plan = plan_of(*stages)
         self.token = CancelToken()
         self.ledger = Ledger(plan.graph.stages.values())
-        policies = {stage.name: policy for stage in stages}
+        policies = {stage.name: Policy(policy) for stage in stages}
         self.verdict = Verdict(self.token, self.ledger, policies, Observers(), SYSTEM_CLOCK)
         parts = (plan.segments, self.ledger, self.verdict, self.token, wanted)
         self.orchestrator = Orchestrator(*parts)

@@ -46,17 +46,20 @@ def test_nothing_is_the_bottleneck_of_a_run_that_did_nothing() -> None:
 
 def test_it_prints_as_a_table() -> None:
     parse = StageReport(
-        received=12, completed=9, filtered=1, failed=0, skipped=2, retried=5, cancelled=0,
-        emitted=9, discarded=0, busy=1.25, blocked=0.5, starved=0.0, peak_queue=7, workers=4,
+        received=12, completed=9, filtered=1, failed=0, skipped=1, dead_lettered=1, retried=5,
+        cancelled=0, emitted=9, discarded=0, busy=1.25, blocked=0.5, starved=0.0,
+        peak_queue=7, workers=4,
     )  # fmt: skip
     lines = str(report(numbers=replace(IDLE, emitted=12), parse=parse)).splitlines()
     assert lines[0] == "census: ended well after 1.50 s; the bottleneck is parse"
     assert lines[1].split("  ")[0] == "stage"
-    assert lines[1].split()[1:8] == [
-        "workers", "received", "completed", "filtered", "failed", "skipped", "retried",
+    columns = [cell.strip() for cell in lines[1].split("  ") if cell]
+    assert columns[1:] == [
+        "workers", "received", "completed", "filtered", "failed", "skipped", "dead letters",
+        "retried", "cancelled", "emitted", "busy s", "blocked s", "starved s", "peak queue",
     ]  # fmt: skip
     assert lines[3].split() == [
-        "parse", "4", "12", "9", "1", "0", "2", "5", "0", "9", "1.25", "0.50", "0.00", "7",
+        "parse", "4", "12", "9", "1", "0", "1", "1", "5", "0", "9", "1.25", "0.50", "0.00", "7",
     ]  # fmt: skip
 
 

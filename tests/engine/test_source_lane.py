@@ -11,6 +11,7 @@ import pytest
 from engine.growing import chain, grow
 from engine.working import drawable, opened_source
 from minigun_py.engine.dispatch import Broadcast
+from minigun_py.engine.failure import Policy
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Exitway
@@ -42,13 +43,14 @@ class Stand:
         clock = VirtualClock()
         self.token = CancelToken(clock)
         self.ledger = Ledger(segment.stages)
-        policies = dict.fromkeys(segment.names, policy) | {"items": "fail"}
+        policies = dict.fromkeys(segment.names, Policy(policy)) | {"items": Policy()}
         self.verdict = Verdict(self.token, self.ledger, policies, Observers(), clock)
+        going_on = [name for name, policy in policies.items() if policy.goes_on]
         sender, receiver = open_channel(room, clock=clock)
         self.receiver: Receiver[Any] = receiver
-        kernel = SegmentKernel(segment, [0], policies, clock)
+        kernel = SegmentKernel(segment, [0], going_on, clock)
         exits = [Exitway(Broadcast(1), [sender])]
-        self.lane = SourceLane(segment, kernel, exits, self.ledger, self.verdict)
+        self.lane = SourceLane(segment, kernel, exits, [], self.ledger, self.verdict)
         self.token.on_cancel(
             lambda: (receiver.abort(self.token.reason), self.lane.cut(self.token.reason))
         )
@@ -119,7 +121,7 @@ def test_a_source_that_was_never_drawn_from_can_be_closed() -> None:
 
 def test_a_source_that_was_never_opened_can_be_closed() -> None:
     segment = chain({}, items=[1])
-    Source(segment, SegmentKernel(segment, [0], {}), None).close()
+    Source(segment, SegmentKernel(segment, [0], ()), None).close()
 
 
 def test_a_source_that_cannot_begin_is_to_blame() -> None:

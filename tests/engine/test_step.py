@@ -11,6 +11,7 @@ from minigun_py import To
 from minigun_py.clock import SYSTEM_CLOCK
 from minigun_py.engine import depth_first
 from minigun_py.engine.depth_first import DepthFirstRun
+from minigun_py.engine.failure import Policy
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.report import StageReport
 from minigun_py.engine.verdict import Verdict
@@ -28,7 +29,7 @@ class Stand:
         assert plan.all_inline
         self.token = CancelToken()
         self.ledger = Ledger(plan.graph.stages.values())
-        policies = dict.fromkeys(plan.graph.stages, "fail")
+        policies = dict.fromkeys(plan.graph.stages, Policy("fail"))
         self.verdict = Verdict(self.token, self.ledger, policies, Observers(()), SYSTEM_CLOCK)
         self.run = DepthFirstRun(plan.segments, self.ledger, self.verdict, self.token, True)
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from minigun_py.contexts.answer import ItemFailure
-from minigun_py.engine.failure import CrashBudget
-from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.failure import CrashBudget, Policy
+from minigun_py.engine.ledger import Ledger, StageBook
+from minigun_py.engine.report import FailedItem
 from minigun_py.engine.verdict import KEPT_FAILURES, Verdict
-from minigun_py.errors import InternalError, RunCancelled, UsageError, WorkerDied
+from minigun_py.errors import InternalError, RunCancelled, TooManyFailures, UsageError, WorkerDied
 from minigun_py.events import Event, ItemFailed, Observers, StageEnded, WorkerReplaced
 from minigun_py.plan.hooks import Hook, Hooks
+from minigun_py.plan.options import OnError
 from minigun_py.primitives.cancel import CancelToken
 from plan.drawing import processor, source
 from support.clock import VirtualClock
@@ -22,19 +24,28 @@ from support.clock import VirtualClock
 class Room:
     """A verdict with all that it speaks to."""
 
-    def __init__(self, policy: str = "fail", hooks: Sequence[Hook] = ()) -> None:
+    def __init__(self, policy: OnError = "fail", hooks: Sequence[Hook] = (), **more: Any) -> None:
         self.clock = VirtualClock()
         self.token = CancelToken(self.clock)
         self.ledger = Ledger([source("s"), processor("a")])
         self.events: list[Event] = []
         observers = Observers([self.events.append])
         self.verdict = Verdict(
-            self.token, self.ledger, {"a": policy}, observers, self.clock, Hooks(hooks)
+            self.token,
+            self.ledger,
+            {"a": Policy(policy, **more)},
+            observers,
+            self.clock,
+            Hooks(hooks),
         )
 
-    def fails(self, item: Any, error: Exception) -> None:
+    def fails(self, item: Any, error: Exception) -> list[FailedItem[Any]]:
         self.ledger.failed("a")
-        self.verdict.items_failed([ItemFailure("a", 0, item, error)])
+        return self.verdict.items_failed([ItemFailure("a", 0, item, error)])
+
+    @property
+    def page(self) -> StageBook:
+        return self.ledger.snapshot()["a"]
 
 
 def test_a_failure_that_is_not_forgiven_cuts_the_run() -> None:
@@ -278,3 +289,59 @@ def test_books_that_do_not_balance_come_after_what_ended_the_run() -> None:
     room.fails(1, first)
     room.verdict.audit(["a is odd"])
     assert [type(error) for error in room.verdict.errors] == [ValueError, InternalError]
+
+
+# --------------------------------------------------------------------------- dead letters
+
+
+def test_a_dead_letter_is_given_back_if_a_stage_is_to_get_it() -> None:
+    room, error = Room("dead_letter", delivers=True), ValueError("no")
+    assert room.fails(7, error) == [FailedItem("a", 7, error)]
+    assert room.verdict.dead_letters == ()
+    assert (room.page.failed, room.page.dead_lettered) == (0, 1)
+
+
+def test_else_it_is_kept() -> None:
+    room = Room("dead_letter")
+    assert room.fails(7, ValueError("no")) == []
+    assert [failed.item for failed in room.verdict.dead_letters] == [7]
+
+
+def test_only_the_first_dead_letters_are_kept_and_all_are_counted() -> None:
+    room = Room("dead_letter")
+    for item in range(KEPT_FAILURES + 3):
+        room.fails(item, ValueError("no"))
+    assert len(room.verdict.dead_letters) == KEPT_FAILURES
+    assert room.page.dead_lettered == KEPT_FAILURES + 3
+
+
+def test_what_becomes_of_an_item_is_told() -> None:
+    room = Room(lambda failed: "skip" if failed.item else "dead_letter")
+    room.fails(0, ValueError("no"))
+    room.fails(1, ValueError("no"))
+    told = [event.action for event in room.events if isinstance(event, ItemFailed)]
+    assert told == ["dead_letter", "skip"]
+
+
+# --------------------------------------------------------------------------- too many
+
+
+def test_more_failures_than_are_forgiven_cut_the_run() -> None:
+    room, last = Room("skip", most=1), ValueError("second")
+    room.fails(1, ValueError("first"))
+    assert room.verdict.errors == ()
+    room.fails(2, last)
+    (error,) = room.verdict.errors
+    assert isinstance(error, TooManyFailures)
+    assert (error.failures, error.received, error.__cause__) == (2, 2, last)
+    assert str(error) == "2 of 2 items failed in stage 'a', and its max_failures is 1"
+
+
+def test_a_share_is_looked_at_again_when_the_stage_has_ended() -> None:
+    room = Room("skip", most=0.01)
+    room.fails(1, ValueError("first"))
+    room.fails(2, ValueError("second"))
+    room.ledger.cancelled("a", 98)
+    assert room.verdict.errors == ()
+    room.verdict.stages_ended(["a"])
+    assert isinstance(room.verdict.errors[0], TooManyFailures)

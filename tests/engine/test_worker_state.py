@@ -47,7 +47,7 @@ def line_of(*stages: DeclaredStage) -> Segment:
 
 
 def kernel_of(segment: Segment, awaits: bool = False) -> SegmentKernel:
-    return SegmentKernel(segment, [0], dict.fromkeys(segment.names, "skip"), awaits=awaits)
+    return SegmentKernel(segment, [0], segment.names, awaits=awaits)
 
 
 def run(segment: Segment, items: Sequence[Any] = (1,)) -> Harvest:

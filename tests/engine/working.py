@@ -62,8 +62,7 @@ def awaiting(kernel: SegmentKernel, post: Post | None = None) -> Iterator[Awaiti
 @contextmanager
 def opened_source(segment: Segment, kernel: SegmentKernel | None = None) -> Iterator[Source]:
     """A source that can be drawn from, and that is closed at the end of the block."""
-    policies = dict.fromkeys(segment.names, "fail")
-    source = Source(segment, kernel or SegmentKernel(segment, [0], policies), None)
+    source = Source(segment, kernel or SegmentKernel(segment, [0]), None)
     try:
         source.open()
         yield source
@@ -76,3 +75,8 @@ def drawable(items: Any, **functions: Callable[[Any], Any]) -> Iterator[Source]:
     """The same for a chain that begins with these items, or with a function that gives them."""
     with opened_source(chain(functions, items=items)) as source:
         yield source
+
+
+def going_on(segment: Segment, policy: str) -> tuple[str, ...]:
+    """The stages of a segment that go on after a failure, if all have this policy."""
+    return segment.names if policy == "skip" else ()

@@ -58,7 +58,7 @@ def test_who_says_nothing_gets_the_defaults() -> None:
         ordered=False,
         queue_size=1000,
         chunk=None,
-        on_error="fail",
+        on_error=None,
         rate=None,
         stream=False,
         resources=(),
@@ -114,6 +114,14 @@ def test_who_says_nothing_gets_the_defaults() -> None:
         ("chunk", 7, 7),
         ("on_error", "fail", "fail"),
         ("on_error", "skip", "skip"),
+        ("on_error", "dead_letter", "dead_letter"),
+        ("on_error", len, len),
+        ("on_error", None, None),
+        ("dead_letter", "bad", "bad"),
+        ("dead_letter", len, len),
+        ("max_failures", 0, 0),
+        ("max_failures", 3, 3),
+        ("max_failures", 0.05, 0.05),
         ("execution", "fork_ipc", ContextKind.FORK),
         *(("execution", kind.value, kind) for kind in ContextKind),
         ("resources", [], ()),
@@ -165,7 +173,27 @@ def test_a_right_value_is_kept(option: str, given: Any, kept: Any) -> None:
         ("rate", 20, "rate is a text like '20/s', '100/min' or '5/h', not 20"),
         ("stream", "yes", "stream is True or False, not 'yes'"),
         ("on_error", "skp", "no on_error 'skp'; did you mean 'skip'?"),
-        ("on_error", None, "no on_error None; there are 'fail', 'skip'"),
+        (
+            "on_error",
+            3,
+            "no on_error 3; there are 'fail', 'skip', 'dead_letter'",
+        ),
+        ("dead_letter", ["a", "b"], "dead_letter is one stage, not ['a', 'b']"),
+        (
+            "max_failures",
+            -1,
+            "max_failures is a whole number, or a share of all items below 1, not -1",
+        ),
+        (
+            "max_failures",
+            1.5,
+            "max_failures is a whole number, or a share of all items below 1, not 1.5",
+        ),
+        (
+            "max_failures",
+            True,
+            "max_failures is a whole number, or a share of all items below 1, not True",
+        ),
         ("setup", 5, "setup is a function, not 5"),
         ("setup", "connect", "setup is a function, not 'connect'"),
         ("teardown", [], "teardown is a function, not []"),
@@ -206,16 +234,19 @@ def test_a_kind_of_a_later_version_is_refused_by_name(kind: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("on_error", "dead_letter"),
-        ("on_error", len),
-        ("workers", (1, 4)),
-    ],
-)
-def test_a_value_of_a_later_version_is_refused_as_such(option: str, value: Any) -> None:
-    assert refusal(**{option: value}).endswith("is not available in this version")
+def test_a_value_of_a_later_version_is_refused_as_such() -> None:
+    assert refusal(workers=(1, 4)).endswith("is not available in this version")
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_a_dead_letter_that_would_never_come_is_refused(on_error: str) -> None:
+    said = refusal(dead_letter="bad", on_error=on_error)
+    assert said.startswith(f"with on_error={on_error!r} no failed item would reach its dead_letter")
+
+
+def test_a_number_of_failures_beside_none_is_refused() -> None:
+    said = refusal(max_failures=3, on_error="fail")
+    assert said.startswith("with on_error='fail' the first failure ends the run")
 
 
 @pytest.mark.parametrize(

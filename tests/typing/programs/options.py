@@ -27,7 +27,9 @@ def numbers() -> Iterator[int]:
     ordered=True,
     queue_size=10,
     chunk=1,
-    on_error="skip",
+    on_error=lambda failed: "skip",
+    dead_letter="trash",
+    max_failures=0.05,
     rate="20/s",
     resources=[HEAVY_CPU, Memory("1GiB")],
     setup=lambda: 1,
@@ -57,6 +59,9 @@ pipe.processor(third, workers=1.5)  # error
 pipe.processor(third, ordered="yes")  # error
 pipe.processor(third, queue_size="1000")  # error
 pipe.processor(third, on_error="ignore")  # error
+pipe.processor(third, on_error="dead_letter", dead_letter=None, max_failures=3)
+pipe.processor(third, dead_letter=3)  # error
+pipe.processor(third, max_failures="many")  # error
 pipe.processor(third, fallback="maybe")  # error
 pipe.processor(third, routing="random")  # error
 pipe.processor(third, resources="a lot")  # error
