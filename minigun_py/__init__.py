@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from minigun_py.engine.report import FailedItem, RunReport
     from minigun_py.engine.run import Run
     from minigun_py.errors import (
+        ItemTimedOut,
         MinigunError,
         NotPicklable,
         PipelineFailed,
@@ -60,6 +61,7 @@ __all__ = [
     "CancelToken",
     "Current",
     "FailedItem",
+    "ItemTimedOut",
     "Job",
     "Memory",
     "MinigunError",

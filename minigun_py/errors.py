@@ -10,6 +10,7 @@
         │   └── PipelineFailed     what went wrong in a run, raised once, at the door
         └── MinigunError
             ├── UsageError         fix your code: raised before the first item
+            ├── ItemTimedOut       a stage took too long over an item; a `TimeoutError` as well
             ├── RunTimedOut        the run did not end in the time it was given
             ├── TooManyFailures    more items of a stage failed than its ``max_failures``
             ├── WorkerDied         a worker ended while it ran an item
@@ -51,6 +52,7 @@ __all__ = [
     "ContextError",
     "EndOfChannel",
     "InternalError",
+    "ItemTimedOut",
     "KindUnavailable",
     "MinigunError",
     "NotPicklable",
@@ -101,6 +103,17 @@ class RunTimedOut(MinigunError):
 
     def __str__(self) -> str:
         return f"the run did not end within {self.seconds:g} s"
+
+
+class ItemTimedOut(MinigunError, TimeoutError):
+    """A stage took longer over an item than its ``timeout``; ``seconds`` is what it had."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"it did not end within {self.seconds:g} s"
 
 
 class TooManyFailures(MinigunError):

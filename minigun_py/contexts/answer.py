@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigun_py.errors import WorkerDied
+from minigun_py.errors import ItemTimedOut, WorkerDied
 
 __all__ = [
     "Answer",
@@ -105,12 +105,12 @@ class Done:
 class Died:
     """The worker died while it ran item `index` of the lease. No other result arrived.
 
-    `error` is what the item fails with.
+    `error` is what the item fails with; `ItemTimedOut` if the worker was killed for that.
     """
 
     lease: Lease
     index: int
-    error: WorkerDied
+    error: WorkerDied | ItemTimedOut
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,10 @@ class Crew(Protocol):
         """What it has to tell since the last call, and whether it is still there."""
         ...
 
+    def kill(self, worker: int) -> None:
+        """End a worker by force. `Exited` follows, unless it had ended. Only if it is possible."""
+        ...
+
     def kill_all(self) -> None:
         """End every worker by force, where that is possible. From any thread."""
         ...

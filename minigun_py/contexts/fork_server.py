@@ -90,9 +90,9 @@ class ForkServer:
         """Ask for a worker. `Spawned` follows."""
         self._send(SPAWN, slot)
 
-    def kill(self, pid: int) -> None:
-        """Kill a worker. `Exited` follows."""
-        self._send(KILL, pid)
+    def kill(self, worker: int) -> None:
+        """Kill a worker. `Exited` follows, unless it had ended."""
+        self._send(KILL, worker)
 
     def kill_all(self) -> None:
         """Kill the fork server, and with it every worker. From any thread."""

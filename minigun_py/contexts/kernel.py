@@ -132,6 +132,11 @@ class Kernel(Protocol):
         ...
 
     @property
+    def timeout(self) -> float | None:
+        """Seconds that a worker may be at one item; for contexts that can end it by force."""
+        ...
+
+    @property
     def holds(self) -> bool:
         """Whether its workers may keep items between leases, and so need a last lease each."""
         ...

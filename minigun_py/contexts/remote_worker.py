@@ -34,6 +34,8 @@ class RemoteWorker:
         self.events = select.POLLIN
         self.gone = self.released = self.answered = False
         self.told_to_emit = False  # all that it holds, with the last of its leases
+        self.overdue: tuple[int, int] | None = None
+        """Place and index of the item for which it is killed, since that took too long."""
         self.window = 1
         self.items_left, self._leases_left = most_items, most_leases
 

@@ -1,8 +1,10 @@
 """Memory shared with workers in which each notes the item that it is about to run.
 
-So the parent knows which item to blame if the worker dies. Two numbers for each worker: the place
-of its lease, and the index of the item in it; -1 stands for none, and an index of -2 for a worker
-that tears down what its stages had set up.
+So the parent knows which item to blame if the worker dies, and how long it has been at it. Three
+numbers for each worker: the place of its lease; the index of the item in it, where -1 stands for
+none and -2 for a worker that tears down what its stages had set up; and, where items have a time
+limit, the moment at which the item began, in nanoseconds of the monotonic clock, which all
+processes of a machine share.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self
 
 __all__ = ["RunningItems"]
 
-_CELLS: Final = 2
+_CELLS: Final = 3
 _NONE: Final = -1
 _TEARING_DOWN: Final = -2
 
@@ -68,6 +71,14 @@ class RunningItems:
             yield item
         cells[base + 1] = _NONE
 
+    def each_timed(self, slot: int, place: int, items: Iterable[Any]) -> Iterator[Any]:
+        """As `each`, noting also when each item begins."""
+        cells, base = self._cells, slot * _CELLS
+        for item in self.each(slot, place, items):
+            cells[base + 2] = time.monotonic_ns()
+            yield item
+            cells[base + 2] = _NONE
+
     @contextmanager
     def tearing_down(self, slot: int) -> Iterator[None]:
         """In the worker: note that it runs no item, but what is to be done at its end."""
@@ -83,9 +94,15 @@ class RunningItems:
         """Place and index of what a worker was running; -1 for neither."""
         return self._cells[slot * _CELLS], self._cells[slot * _CELLS + 1]
 
+    def began(self, slot: int) -> float | None:
+        """When a worker began its item, in monotonic seconds; None while it is at none."""
+        began = self._cells[slot * _CELLS + 2]
+        return None if began == _NONE else began / 1e9
+
     def clear(self, slot: int) -> None:
         """Forget what a worker was running."""
-        self._cells[slot * _CELLS] = self._cells[slot * _CELLS + 1] = _NONE
+        base = slot * _CELLS
+        self._cells[base] = self._cells[base + 1] = self._cells[base + 2] = _NONE
 
     def close(self) -> None:
         """Give the memory back."""

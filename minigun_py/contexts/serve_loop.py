@@ -9,6 +9,9 @@ A death has two witnesses, the crew's word and the end of the socket. The runnin
 from memory shared with the worker: before an item, the worker notes its index there. That item
 alone is to blame; the other leases of the worker go back.
 
+Where items have a time limit, a worker that is at one for too long is killed, and the item *timed
+out*. If the worker had just gone on to another item, its leases go back and nothing is to blame.
+
 A worker that has had its share of items is *released*: its socket is ended for writing, it tears
 down what its stages had set up, and exits. At the end of the stream all are.
 
@@ -41,9 +44,17 @@ from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
 from minigun_py.contexts.remote_worker import WINDOW, RemoteWorker
 from minigun_py.contexts.running_items import RunningItems
+from minigun_py.contexts.time_limit import TimeLimit
 from minigun_py.contexts.wake_up import WakeUp
 from minigun_py.contexts.wire import Frame, FrameKind, encode
-from minigun_py.errors import ContextError, EndOfChannel, NotPicklable, WorkerDied, WouldBlock
+from minigun_py.errors import (
+    ContextError,
+    EndOfChannel,
+    ItemTimedOut,
+    NotPicklable,
+    WorkerDied,
+    WouldBlock,
+)
 
 __all__ = ["ServeLoop", "Staff"]
 
@@ -87,6 +98,7 @@ class ServeLoop:
     ) -> None:
         self._kernel, self._leases, self._answer, self._wake = kernel, leases, answer, wake
         self._staff, self._workers, self._running = staff, staff.workers, staff.running
+        self._limit = TimeLimit(kernel.timeout, staff.running)
         self._poller = select.poll()
         self._poller.register(staff.crew, select.POLLIN)
         self._poller.register(wake, select.POLLIN)
@@ -108,11 +120,22 @@ class ServeLoop:
             self._release()
             if self._all_ended and not self._workers and not self._staff.expected:
                 return
-            for fd, event in self._poller.poll(_milliseconds(self._leases.wait_time())):
+            self._kill_overdue()
+            for fd, event in self._poller.poll(_milliseconds(self._wait_time())):
                 if fd == self._staff.crew.fileno():
                     self._hear_crew()
                 elif fd != self._wake.fileno():
                     self._hear_worker(fd, event)
+
+    def _wait_time(self) -> float | None:
+        """Seconds until something has to be done though nothing is heard; None if nothing has."""
+        due = (self._leases.wait_time(), self._limit.wait_time(self._workers.values()))
+        return min((seconds for seconds in due if seconds is not None), default=None)
+
+    def _kill_overdue(self) -> None:
+        """End the workers whose item has taken too long. They are replaced as they are buried."""
+        for worker in self._limit.overdue(self._workers.values()):
+            self._staff.crew.kill(worker.number)
 
     @property
     def _all_ended(self) -> bool:
@@ -273,18 +296,27 @@ class ServeLoop:
             raise WorkerDied(f"{_obituary(exited)} while it tore down", exited.status)
         kept_some = bool(worker.leases) or not (worker.released or worker.told_to_emit)
         if worker.leases or not worker.released:
-            self._account(worker, WorkerDied(_obituary(exited), exited.status))
+            self._account(worker, self._death(worker, exited))
         self._running.clear(worker.slot)
         if self._kernel.holds and kept_some:
             self._answer(Vanished(worker.slot + 1))
         if worker.slot not in self._ended:
             self._replace(worker, exited)
 
-    def _account(self, worker: RemoteWorker, death: WorkerDied) -> None:
+    def _death(self, worker: RemoteWorker, exited: Exited) -> WorkerDied | ItemTimedOut | None:
+        """What a worker died of. None: it was killed for an item that it had ended by then."""
+        if worker.overdue is None:
+            return WorkerDied(_obituary(exited), exited.status)
+        if worker.overdue != self._running.read(worker.slot):
+            return None
+        return ItemTimedOut(self._limit.seconds or 0.0)
+
+    def _account(self, worker: RemoteWorker, death: WorkerDied | ItemTimedOut | None) -> None:
         place, index = self._running.read(worker.slot)
-        untold: WorkerDied | None = death
+        untold = death if isinstance(death, WorkerDied) else None
         for lease in sorted(worker.leases.values(), key=lambda lease: lease.place != place):
-            if lease.place == place and 0 <= index < len(lease.items):
+            runs = lease.place == place and 0 <= index < len(lease.items)
+            if runs and death is not None:
                 self._answer(Died(lease, index, death))
             else:
                 if untold is not None:  # no item was running: one of these died on its way
@@ -294,7 +326,8 @@ class ServeLoop:
         worker.leases.clear()
 
     def _replace(self, worker: RemoteWorker, exited: Exited) -> None:
-        self._early_deaths = 0 if worker.answered else self._early_deaths + 1
+        accident = not (worker.answered or worker.overdue)
+        self._early_deaths = self._early_deaths + 1 if accident else 0
         if self._early_deaths > MAX_EARLY_DEATHS:
             raise ContextError(f"workers die before their first answer: {_obituary(exited)}")
         self._staff.hire(worker.slot)

@@ -102,6 +102,9 @@ class _InterpreterCrew:
             told.append(self._told.popleft())
         return told, True
 
+    def kill(self, worker: int) -> None:
+        """Nothing: an interpreter cannot be ended by force."""
+
     def kill_all(self) -> None:
         """Nothing: an interpreter cannot be ended by force."""
 

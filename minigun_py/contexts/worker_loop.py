@@ -153,7 +153,8 @@ class _FrameTurns:
                 self._line.write(encode(FrameKind.UNREADABLE, frame.token))
                 continue
             self._frame, self._is_last = frame, frame.kind in _LAST
-            noted = self._running.each(self._slot, frame.token, content)
+            each = self._running.each if self._kernel.timeout is None else self._running.each_timed
+            noted = each(self._slot, frame.token, content)
             if frame.kind in _ONE_BY_ONE:
                 self._one_by_one = OneByOne(self._worker, noted, self._kernel)
                 return self._one_by_one.next() or ()

@@ -60,6 +60,8 @@ class SegmentKernel:
         control: Control | None = None,
         awaits: bool = False,
         at_birth: Functions = (),
+        timeout: float | None = None,
+        looks_at_time: bool = False,
     ) -> None:
         """A kernel of a segment.
 
@@ -71,12 +73,15 @@ class SegmentKernel:
             control: The line to the run.
             awaits: Whether it is for tasks on an event loop.
             at_birth: What a worker calls before anything else; for forks, and not sent to others.
+            timeout: Seconds that a worker may be at one item.
+            looks_at_time: Whether a worker looks at that itself, since nobody can stop it.
         """
         self.awaits, self.at_birth = awaits, at_birth
         self.segment, self.stages = segment, segment.names
+        self.timeout, self.looks_at_time = timeout, looks_at_time and timeout is not None
         self.goes_on = [name in going_on for name in self.stages]
         mine = frozenset(name for name in self.stages if name in going_on)
-        self._made_of = segment, tuple(wanted), mine, awaits
+        self._made_of = segment, tuple(wanted), mine, awaits, timeout
         self.clock, self.control = clock, control or Control()
         self.exits = tuple(segment.exits[place] for place in wanted)
         self.exit_stages = tuple(way_out.stage for way_out in self.exits)
@@ -85,8 +90,8 @@ class SegmentKernel:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What has to cross to a worker that has not inherited it: the code, not the run."""
-        segment, wanted, going_on, awaits = self._made_of
-        return _rebuilt, (portable(segment), wanted, going_on, awaits)
+        segment, *rest = self._made_of
+        return _rebuilt, (portable(segment), *rest)
 
     @property
     def holds(self) -> bool:
@@ -127,10 +132,16 @@ def kernel_for(
         control,
         traits.runs_coroutines,
         at_birth,
+        segment.head.options.timeout,
+        traits.shares_memory,
     )
 
 
 def _rebuilt(
-    segment: Segment, wanted: Sequence[int], going_on: Container[str], awaits: bool
+    segment: Segment,
+    wanted: Sequence[int],
+    going_on: Container[str],
+    awaits: bool,
+    timeout: float | None,
 ) -> SegmentKernel:
-    return SegmentKernel(segment, wanted, going_on, awaits=awaits)
+    return SegmentKernel(segment, wanted, going_on, awaits=awaits, timeout=timeout)

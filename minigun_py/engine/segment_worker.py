@@ -18,6 +18,7 @@ from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.contexts.kernel import Post
 from minigun_py.emission import WORKER_GLOBAL, Target
 from minigun_py.engine.current import Current, entered
+from minigun_py.engine.in_time import within
 from minigun_py.engine.router import Router, undeclared
 from minigun_py.engine.worker_state import WorkerState
 from minigun_py.errors import UsageError, WorkerDied
@@ -181,6 +182,9 @@ class SegmentWorker:
         call = shape.call
         if shape.takes_state:
             call = partial(call, state=self._state.values[index])
+        if index == 0 and self._kernel.looks_at_time:
+            assert self._kernel.timeout is not None
+            call = within(self._kernel.timeout, call, shape.coroutine, self._kernel.clock)
         if not shape.coroutine or (index == 0 and self._kernel.segment.is_source):
             return call
         if self._kernel.awaits:

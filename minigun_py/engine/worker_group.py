@@ -39,7 +39,7 @@ from minigun_py.engine.loop import Loop, LoopInbox
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits, PermittedLeases
 from minigun_py.engine.verdict import Verdict
-from minigun_py.errors import ChannelAborted, ContextError, WorkerDied
+from minigun_py.errors import ChannelAborted, ContextError, ItemTimedOut, WorkerDied
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.channel import Receiver
 
@@ -179,7 +179,7 @@ class WorkerGroup:
     def _counted(self, failure: ItemFailure, attempt: int) -> ItemFailure:
         return replace(failure, attempt=attempt) if failure.stage == self.name else failure
 
-    def _died(self, lease: Lease, index: int, death: WorkerDied) -> None:
+    def _died(self, lease: Lease, index: int, death: WorkerDied | ItemTimedOut) -> None:
         again = self._is_tried_again(death, lease)
         item = self._lending.died(lease, index, again)
         if again:
@@ -187,7 +187,8 @@ class WorkerGroup:
         else:
             failure = ItemFailure(self.name, index, item, death, lease.attempt)
             self._has_failed(failure)
-        self._verdict.worker_died(self.name, death)
+        if isinstance(death, WorkerDied):
+            self._verdict.worker_died(self.name, death)
 
     def _is_tried_again(self, error: Exception, lease: Lease) -> bool:
         retries = self._retry is not None and not self._lending.is_cut

@@ -111,17 +111,17 @@ def _decide(
 
 def _own_lane(stage: DeclaredStage) -> str | None:
     """Why a stage that names no context is still one of its own."""
-    if stage.keeps_state:
-        return "it keeps state between its items, so it has a lane of its own"
-    if stage.options.ordered:
-        return "it keeps the order of its items"
-    if stage.worker_key is not None:
-        return "all items of a key go to one of its workers"
-    if stage.options.rate is not None:
-        return "it has a rate of its own"
-    if stage.options.retry is not None and not stage.cannot_go_on:
-        return "it tries items again that have failed"
-    return "its function takes an iterator over the items" if stage.pulls else None
+    said = stage.options
+    reasons = {
+        "it keeps state between its items, so it has a lane of its own": stage.keeps_state,
+        "it keeps the order of its items": said.ordered,
+        "all items of a key go to one of its workers": stage.worker_key is not None,
+        "it has a rate of its own": said.rate is not None,
+        "it tries items again that have failed": said.retry is not None and not stage.cannot_go_on,
+        "its items have a time limit": said.timeout is not None,
+        "its function takes an iterator over the items": stage.pulls,
+    }
+    return next((why for why, holds in reasons.items() if holds), None)
 
 
 def _sent_aside(name: str, graph: StageGraph) -> str | None:
@@ -159,6 +159,8 @@ def _dealt_out(graph: StageGraph, upstream: str, name: str) -> str | None:
     before = graph.stages[upstream]
     if before.keeps_state:
         return f"{upstream} before it gathers items"
+    if before.options.timeout is not None:
+        return f"it would take of the time that {upstream} has for an item"
     if not graph.feeds(upstream, name):
         return f"{upstream} sends it only some of its items"
     dealt = before.options.routing != "broadcast"

@@ -36,7 +36,7 @@ __all__ = [
 DEFAULT_QUEUE_SIZE: Final = 1000
 
 LATER_OPTIONS: Final = frozenset((
-        "queue_bytes", "timeout", "ack", "stream_outputs", "max_rss",
+        "queue_bytes", "ack", "stream_outputs", "max_rss",
 ))  # fmt: skip
 """Options of a stage that the design names and this version does not have yet."""
 
@@ -83,6 +83,7 @@ class Options:
     max_failures: float | None = None
     rate: Rate | None = None
     retry: Retry | None = None
+    timeout: float | None = None
     stream: bool = False
     resources: tuple[ResourceHint, ...] = ()
     setup: Callable[[], Any] | None = None
@@ -257,6 +258,11 @@ def _max_failures(value: Any, where: str) -> float:
     return value  # type: ignore[no-any-return]
 
 
+def _timeout(value: Any, where: str) -> float | None:
+    check_seconds("timeout", value, where)
+    return value  # type: ignore[no-any-return]
+
+
 def _reference(value: Any, where: str) -> Reference:
     if isinstance(value, list | tuple):
         raise UsageError(f"{where}: dead_letter is one stage, not {value!r}")
@@ -289,6 +295,7 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "max_failures": _optional(_max_failures),
     "rate": _optional(parse_rate),
     "retry": _optional(_retry),
+    "timeout": _timeout,
     "stream": _flag("stream"),
     "resources": checked_hints,
     "setup": _optional(_function("setup")),

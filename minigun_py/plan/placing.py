@@ -47,11 +47,20 @@ def place(stage: DeclaredStage, wishes: Wishes, here: Surroundings) -> Placement
     if said.ground.block is None:
         wishes = wishes.beside(said.ground)
     default = _default_spec(stage, wishes, here)
-    explicit = isinstance(wishes.workers, int)
     if wishes.override is ContextKind.INLINE:
         return Placement(None, INLINE)
     if isinstance(stage, Producer):
         return Placement(None, default)
+    if said.timeout is not None:
+        return _stoppable(stage, default, wishes, here)
+    return _wanted(stage, default, wishes, here)
+
+
+def _wanted(
+    stage: DeclaredStage, default: ContextSpec, wishes: Wishes, here: Surroundings
+) -> Placement:
+    """Where a stage runs that may run anywhere."""
+    said, explicit = stage.options, isinstance(wishes.workers, int)
     advice = advise(said.resources, stage.is_coroutine, here)
     kind = said.execution or advice.kind
     if kind is not None and wishes.override is not None:
@@ -78,6 +87,36 @@ def _in_block(
     kind = wishes.override or ground.execution or _kind_for_many(stage, default.kind)
     spec = _spec(stage, kind, _count(ground.workers, kind, wishes, here))
     return Placement(spec, default, None, isinstance(ground.workers, int), ground.block)
+
+
+def _stoppable(
+    stage: DeclaredStage, default: ContextSpec, wishes: Wishes, here: Surroundings
+) -> Placement:
+    """Where a stage runs whose items have a time limit: where one can be stopped."""
+    said, why = stage.options, None
+    kind = wishes.override or said.execution
+    if kind is None and said.ground.block is not None:
+        kind = said.ground.execution
+    if kind is None and wishes.execution is not None and _keeps_time(wishes.execution):
+        kind = wishes.execution
+    if kind is None:
+        kind = ContextKind.ASYNC if stage.is_coroutine else ContextKind.FORK
+        why = f"its items have a time limit, and a {traits_of(kind).worker} can be stopped"
+    traits = traits_of(kind)
+    if not _keeps_time(kind):
+        a = "an" if traits.worker[0] in "aeiou" else "a"
+        raise UsageError(
+            f"{stage}: {a} {traits.worker} cannot be stopped, so it has no timeout; name another "
+            "execution, such as 'fork', or none, and one is chosen"
+        )
+    workers = said.workers or (said.ground.workers if said.ground.block else wishes.workers)
+    spec = _spec(stage, kind, _count(workers, kind, wishes, here))
+    return Placement(spec, default, why, isinstance(workers, int))
+
+
+def _keeps_time(kind: ContextKind) -> bool:
+    """Whether an item that takes too long fails: in time, or, inline, when it returns."""
+    return traits_of(kind).killable or kind is ContextKind.INLINE
 
 
 def _default_spec(stage: DeclaredStage, wishes: Wishes, here: Surroundings) -> ContextSpec:

@@ -188,7 +188,7 @@ class Producer(DeclaredStage):
         )
         object.__setattr__(self, "shape", shape)
         _check_state(self, shape)
-        _check_failures(self)
+        _check_items(self)
 
     @property
     def cannot_go_on(self) -> bool:
@@ -212,7 +212,7 @@ class Processor(DeclaredStage):
         shape_of = shape_of_stream if self.pulls else shape_of_stage
         object.__setattr__(self, "shape", shape_of(self.function, str(self)))
         _check_state(self, self.shape)
-        _check_failures(self)
+        _check_items(self)
 
     def process(self, item: Any) -> Any:
         """Call the function, as its caller would."""
@@ -302,12 +302,16 @@ def _check_state(stage: DeclaredStage, shape: Shape) -> None:
         raise UsageError(f"{stage}: teardown= takes what setup= has made, and there is no setup=")
 
 
-def _check_failures(stage: DeclaredStage) -> None:
-    """Refuse to put aside what ends the run."""
+def _check_items(stage: DeclaredStage) -> None:
+    """Refuse what is said of single items where a stage cannot go on behind one."""
     said = stage.options
+    if not stage.cannot_go_on:
+        return
+    what = "a producer" if isinstance(stage, Producer) else "it takes an iterator"
     for option, value in (("dead_letter", said.dead_letter), ("max_failures", said.max_failures)):
-        if stage.cannot_go_on and value is not None:
-            what = "a producer" if isinstance(stage, Producer) else "it takes an iterator"
+        if value is not None:
             raise UsageError(
                 f"{stage}: {what}, so an error in it ends the run, and {option} has no meaning"
             )
+    if said.timeout is not None:
+        raise UsageError(f"{stage}: {what}, so no item has a time of its own; drop timeout")

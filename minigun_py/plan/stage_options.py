@@ -61,6 +61,7 @@ class SharedOptions(EdgeOptions, total=False):
     max_failures: float | None
     rate: str | None
     retry: int | Retry | None
+    timeout: float | None
     stream: bool
     resources: ResourceHint | Sequence[ResourceHint]
     setup: Callable[[], Any] | Callable[[Any], Any] | None

@@ -33,6 +33,7 @@ class ChainKernel:
     """Functions of one value, one after the other, with an exit at the end."""
 
     holds = False
+    timeout: float | None = None
     tells_attempt = False
 
     def __init__(self, **functions: Callable[[Any], Any]) -> None:
@@ -50,6 +51,12 @@ class ChainKernel:
 
     def bind_coroutines(self, post: Post) -> BoundCoroutineChain:
         return BoundCoroutineChain(self.by_name, self.tells_attempt)
+
+
+class LimitedKernel(ChainKernel):
+    """The same with a time limit for each item."""
+
+    timeout = 0.5
 
 
 class AttemptKernel(ChainKernel):
@@ -151,6 +158,7 @@ class HoldingKernel:
     stages = ("hold",)
     exit_stages = (0,)
     holds = True
+    timeout = None
 
     def __init__(self, function: Callable[[Any], Any] = _same, due: float | None = None) -> None:
         self.function, self.due = function, due

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from contract.functions import (
     deadly_result_for_two,
     die_at_zero,
     double,
+    hang_at_zero,
     invert,
     lock_for_two,
     raise_two_arguments,
@@ -28,15 +30,25 @@ from contract.functions import (
     unbuildable_for_two,
 )
 from contract.gate import LIMIT, Gate, open_gate
-from contract.kernels import AttemptKernel, ChainKernel, HoldingKernel, Leases
+from contract.kernels import AttemptKernel, ChainKernel, HoldingKernel, Leases, LimitedKernel
 from contract.needs import Contract, needs
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
-from minigun_py.contexts.answer import Died, Done, Vanished
+from minigun_py.contexts.answer import Died, Done, Returned, Vanished
 from minigun_py.contexts.context import ExecutionContext, Traits
+from minigun_py.contexts.fork_server import ForkServer
 from minigun_py.contexts.kernel import Kernel
-from minigun_py.errors import ChannelAborted, ContextError, NotPicklable, RemoteError, WorkerDied
+from minigun_py.contexts.serve_loop import MAX_EARLY_DEATHS
+from minigun_py.errors import (
+    ChannelAborted,
+    ContextError,
+    ItemTimedOut,
+    NotPicklable,
+    RemoteError,
+    WorkerDied,
+)
 from minigun_py.placement import ContextKind, ContextSpec
+from support.processes import open_process
 
 __all__ = ["SeamContract"]
 
@@ -435,6 +447,49 @@ class SeamContract(Contract):
         assert isinstance(died.error, WorkerDied)
         assert died.error.status == -signal.SIGKILL
         assert sorted(leases.outputs) == [1, 2, 4, 5, 6]
+
+    @needs("killable")
+    @needs("not runs_coroutines")
+    def test_an_item_that_takes_too_long_fails_and_no_other(self) -> None:
+        leases = Leases([1, 2, 0, 4], [5, 6])
+        self._serve(LimitedKernel(hang=hang_at_zero), leases, workers=1)
+        (died,) = [answer for answer in leases.answers if isinstance(answer, Died)]
+        assert (died.lease, died.index) == (leases.lent[0], 2)
+        assert isinstance(died.error, ItemTimedOut)
+        assert died.error.seconds == LimitedKernel.timeout
+        assert sorted(leases.outputs) == [1, 2, 4, 5, 6]
+
+    @needs("killable")
+    @needs("not runs_coroutines")
+    def test_workers_that_are_ended_for_time_are_no_accident(self) -> None:
+        leases = Leases(*([0] for _ in range(MAX_EARLY_DEATHS + 2)))
+        self._serve(LimitedKernel(hang=hang_at_zero), leases, workers=8)
+        died = [answer for answer in leases.answers if isinstance(answer, Died)]
+        assert len(died) == MAX_EARLY_DEATHS + 2
+
+    @needs("killable")
+    @needs("not runs_coroutines")
+    def test_an_item_that_had_ended_when_its_worker_was_ended_is_run_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The worker is at another item by then, which is not to blame either."""
+        with open_gate() as gate:
+            kill = ForkServer.kill
+
+            def kill_late(crew: ForkServer, worker: int) -> None:
+                gate.let_go()  # it goes on to the next item, and waits there
+                gate.wait_for(2)
+                watch = open_process(worker)
+                kill(crew, worker)
+                assert select.select([watch], [], [], LIMIT)[0]
+                os.close(watch)
+                gate.let_go(2)
+
+            monkeypatch.setattr(ForkServer, "kill", kill_late)
+            leases = Leases([1, 2])
+            self._serve(LimitedKernel(gated=Gated(gate)), leases, workers=1)
+        assert [type(answer) for answer in leases.answers] == [Returned, Done]
+        assert leases.outputs == [1, 2]
 
     @needs("survives_crash")
     def test_a_death_is_told_once(self) -> None:
