@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from minigun_py.clock import Deadline
@@ -26,6 +26,8 @@ class Exited:
 
     worker: int
     status: int
+    peak_bytes: int = field(default=0, compare=False)
+    """The most memory that it had in use; 0 if nobody knows."""
 
 
 class Crew(Protocol):

@@ -11,7 +11,7 @@ what they died of.
       │ ── SPAWN slot ──────────> │ ── fork ─────────────────> │
       │ <── SPAWNED slot pid, fd ─│                            │
       │ <════════ a private socket pair, frames ═════════════> │
-      │ <── EXITED pid status ─── │ <── waitpid ─────────────  ✝
+      │ <── EXITED pid status ─── │ <── wait4 ───────────────  ✝
 
 *Invariants*: nothing is shared between workers. A worker dies with the fork server (it asks for a
 parent-death signal, which is safe because the fork server has one thread), and the fork server
@@ -112,11 +112,11 @@ class ForkServer:
                 return told, False
             if not message:
                 return told, False
-            kind, number, status = MESSAGE.unpack(message)
+            kind, number, status, peak_bytes = MESSAGE.unpack(message)
             if kind == SPAWNED:
                 told.append(Spawned(status, number, socket.socket(fileno=fds[0])))
             else:
-                told.append(Exited(number, status))
+                told.append(Exited(number, status, peak_bytes))
 
     def close(self, deadline: Deadline) -> None:
         """End it. Workers that are still alive are killed; it is killed itself at the deadline."""
@@ -141,6 +141,6 @@ class ForkServer:
 
     def _send(self, kind: bytes, number: int) -> None:
         try:
-            self._socket.sendall(MESSAGE.pack(kind, number, 0))
+            self._socket.sendall(MESSAGE.pack(kind, number, 0, 0))
         except OSError as error:
             raise ContextError(f"the fork server is gone: {error}") from error

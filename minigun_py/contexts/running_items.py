@@ -5,10 +5,14 @@ numbers for each worker: the place of its lease; the index of the item in it, wh
 none and -2 for a worker that tears down what its stages had set up; and, where items have a time
 limit, the moment at which the item began, in nanoseconds of the monotonic clock, which all
 processes of a machine share.
+
+Behind the numbers each worker has a page for its last words: there `faulthandler` writes the stack
+of a worker that crashes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import tempfile
@@ -20,6 +24,7 @@ from typing import Any, Final, Self
 __all__ = ["RunningItems"]
 
 _CELLS: Final = 3
+_PAGE: Final = 16 * 1024  # a stack of 100 frames, as faulthandler writes at most, has room
 _NONE: Final = -1
 _TEARING_DOWN: Final = -2
 
@@ -27,14 +32,18 @@ _TEARING_DOWN: Final = -2
 class RunningItems:
     """The notes of all workers of a context."""
 
-    def __init__(self, memory: mmap.mmap | bytearray, descriptor: int | None = None) -> None:
-        self._memory, self._descriptor = memory, descriptor
+    def __init__(
+        self, memory: mmap.mmap | bytearray, descriptor: int | None = None, owned: bool = True
+    ) -> None:
+        """Take memory, and the descriptor behind it, which is closed with it if it is `owned`."""
+        self._memory, self._descriptor, self._owned = memory, descriptor, owned
         self._cells = memoryview(memory).cast("q")
+        self._workers = len(memory) // (_CELLS * 8 + _PAGE)
 
     @classmethod
     def shared(cls, workers: int) -> Self:
         """Memory that other processes can map, by inheritance or by its descriptor."""
-        size = workers * _CELLS * 8
+        size = workers * (_CELLS * 8 + _PAGE)
         if hasattr(os, "memfd_create"):
             descriptor = os.memfd_create("minigun-running-items")
         else:
@@ -49,12 +58,15 @@ class RunningItems:
     @classmethod
     def attached(cls, descriptor: int) -> Self:
         """In another process: the memory behind a descriptor that it was given."""
-        return cls(mmap.mmap(descriptor, os.fstat(descriptor).st_size))
+        return cls(mmap.mmap(descriptor, os.fstat(descriptor).st_size), descriptor, False)
 
     @classmethod
     def private(cls, workers: int) -> Self:
         """For workers that cannot die alone, so that nobody else ever reads it."""
-        return cls(bytearray(b"\xff") * (workers * _CELLS * 8))
+        notes = cls(bytearray(workers * (_CELLS * 8 + _PAGE)))
+        for slot in range(workers):
+            notes.clear(slot)
+        return notes
 
     def fileno(self) -> int:
         """The descriptor to hand to other processes."""
@@ -99,16 +111,39 @@ class RunningItems:
         began = self._cells[slot * _CELLS + 2]
         return None if began == _NONE else began / 1e9
 
+    def keep_last_words(self, slot: int) -> None:
+        """In a worker process: have `faulthandler` write to this worker's page, if it can."""
+        import faulthandler  # here: it does not load in a subinterpreter, which may import this
+
+        if self._descriptor is None:
+            return
+        with contextlib.suppress(OSError):  # no /proc here: it goes where it would go
+            page = os.open(f"/proc/self/fd/{self._descriptor}", os.O_WRONLY)
+            os.lseek(page, self._page(slot), os.SEEK_SET)
+            faulthandler.enable(page, all_threads=False)
+
+    def last_words(self, slot: int) -> str:
+        """In the parent: what a worker said as it crashed; nothing if it did not."""
+        start = self._page(slot)
+        page = bytes(self._memory[start : start + _PAGE])
+        return page.rstrip(b"\0").decode(errors="replace").strip()
+
     def clear(self, slot: int) -> None:
-        """Forget what a worker was running."""
-        base = slot * _CELLS
+        """Forget all about a worker."""
+        base, start = slot * _CELLS, self._page(slot)
         self._cells[base] = self._cells[base + 1] = self._cells[base + 2] = _NONE
+        if self._memory[start]:
+            self._memory[start : start + _PAGE] = bytes(_PAGE)
+
+    def _page(self, slot: int) -> int:
+        """Where the page of a worker begins."""
+        return self._workers * _CELLS * 8 + slot * _PAGE
 
     def close(self) -> None:
         """Give the memory back."""
         self._cells.release()
         if isinstance(self._memory, mmap.mmap):
             self._memory.close()
-        if self._descriptor is not None:
+        if self._descriptor is not None and self._owned:
             os.close(self._descriptor)
-            self._descriptor = None
+        self._descriptor = None

@@ -23,7 +23,6 @@ from __future__ import annotations
 import contextlib
 import math
 import select
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -42,6 +41,7 @@ from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.contexts.crew import Crew, Exited, Spawned
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
+from minigun_py.contexts.post_mortem import PostMortem
 from minigun_py.contexts.remote_worker import WINDOW, RemoteWorker
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.time_limit import TimeLimit
@@ -98,6 +98,7 @@ class ServeLoop:
     ) -> None:
         self._kernel, self._leases, self._answer, self._wake = kernel, leases, answer, wake
         self._staff, self._workers, self._running = staff, staff.workers, staff.running
+        self._post_mortem = PostMortem()
         self._limit = TimeLimit(kernel.timeout, staff.running)
         self._poller = select.poll()
         self._poller.register(staff.crew, select.POLLIN)
@@ -292,21 +293,24 @@ class ServeLoop:
             self._poller.unregister(worker.socket)
         del self._workers[exited.worker]
         worker.close()
+        words = self._running.last_words(worker.slot)
         if self._running.died_tearing_down(worker.slot):
-            raise WorkerDied(f"{_obituary(exited)} while it tore down", exited.status)
+            raise self._post_mortem.death(exited, words, " while it tore down")
         kept_some = bool(worker.leases) or not (worker.released or worker.told_to_emit)
         if worker.leases or not worker.released:
-            self._account(worker, self._death(worker, exited))
+            self._account(worker, self._death(worker, exited, words))
         self._running.clear(worker.slot)
         if self._kernel.holds and kept_some:
             self._answer(Vanished(worker.slot + 1))
         if worker.slot not in self._ended:
             self._replace(worker, exited)
 
-    def _death(self, worker: RemoteWorker, exited: Exited) -> WorkerDied | ItemTimedOut | None:
+    def _death(
+        self, worker: RemoteWorker, exited: Exited, words: str
+    ) -> WorkerDied | ItemTimedOut | None:
         """What a worker died of. None: it was killed for an item that it had ended by then."""
         if worker.overdue is None:
-            return WorkerDied(_obituary(exited), exited.status)
+            return self._post_mortem.death(exited, words)
         if worker.overdue != self._running.read(worker.slot):
             return None
         return ItemTimedOut(self._limit.seconds or 0.0)
@@ -329,7 +333,8 @@ class ServeLoop:
         accident = not (worker.answered or worker.overdue)
         self._early_deaths = self._early_deaths + 1 if accident else 0
         if self._early_deaths > MAX_EARLY_DEATHS:
-            raise ContextError(f"workers die before their first answer: {_obituary(exited)}")
+            died = self._post_mortem.death(exited)
+            raise ContextError(f"workers die before their first answer: {died}")
         self._staff.hire(worker.slot)
 
 
@@ -339,9 +344,3 @@ class _Unreadable(Exception):
 
 def _milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else math.ceil(seconds * 1000)
-
-
-def _obituary(exited: Exited) -> str:
-    if exited.status < 0:
-        return f"the worker was killed by {signal.Signals(-exited.status).name}"
-    return f"the worker ended with exit code {exited.status}"

@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -17,9 +18,10 @@ from minigun_py.contexts.forking import fork
 
 __all__ = ["EXITED", "KILL", "MESSAGE", "SPAWN", "SPAWNED", "RunWorker", "ServerLoop"]
 
-MESSAGE: Final = struct.Struct("<cqi")
+MESSAGE: Final = struct.Struct("<cqiq")
 SPAWN, KILL, SPAWNED, EXITED = b"S", b"K", b"W", b"E"
 _PR_SET_PDEATHSIG: Final = 1
+_MAXRSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 _PARENT_CHECK: Final = 0.5
 """Seconds between looks at the parent where process descriptors are missing."""
 
@@ -80,7 +82,7 @@ class ServerLoop:
             return False
         if not message:
             return False
-        kind, number, _ = MESSAGE.unpack(message)
+        kind, number, *_ = MESSAGE.unpack(message)
         if kind == SPAWN:
             self._spawn(number)
         elif number in self._workers:
@@ -93,7 +95,7 @@ class ServerLoop:
         theirs.close()
         self._workers.add(pid)
         with ours, contextlib.suppress(OSError):  # no parent: the loop ends at its next turn
-            socket.send_fds(self._socket, [MESSAGE.pack(SPAWNED, pid, slot)], [ours.fileno()])
+            socket.send_fds(self._socket, [MESSAGE.pack(SPAWNED, pid, slot, 0)], [ours.fileno()])
 
     def _become_worker(self, sock: socket.socket, parents_end: socket.socket, slot: int) -> None:
         self._die_with_server()
@@ -112,13 +114,15 @@ class ServerLoop:
 
     def _reap(self) -> None:
         while self._workers:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
             if not pid:
                 return
             self._workers.discard(pid)
             code = os.waitstatus_to_exitcode(status)
             with contextlib.suppress(OSError):
-                self._socket.sendall(MESSAGE.pack(EXITED, pid, code))
+                self._socket.sendall(
+                    MESSAGE.pack(EXITED, pid, code, usage.ru_maxrss * _MAXRSS_UNIT)
+                )
 
     def _kill_workers(self) -> None:
         for pid in self._workers:

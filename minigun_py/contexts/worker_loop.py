@@ -39,6 +39,7 @@ def work(sock: socket.socket, kernel: Kernel | None, running: RunningItems, slot
         slot: Which of the notes is this worker's.
     """
     line = _Line(sock)
+    running.keep_last_words(slot)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent has closed
         try:
             levels: Levels | None = None

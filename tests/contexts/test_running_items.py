@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -148,3 +149,36 @@ def test_a_worker_that_tears_down_runs_no_item_and_says_so(notes: RunningItems) 
         assert not notes.died_tearing_down(0)
     assert not notes.died_tearing_down(1)
     assert notes.read(1) == (40, -1)
+
+
+# --------------------------------------------------------------------------- last words
+
+
+def test_who_has_not_crashed_has_said_nothing(notes: RunningItems) -> None:
+    assert [notes.last_words(slot) for slot in range(3)] == ["", "", ""]
+
+
+@pytest.mark.parametrize("slot", [0, 2])
+def test_a_worker_that_crashes_leaves_its_stack(slot: int) -> None:
+    with closing(RunningItems.shared(3)) as notes:
+        pid = os.fork()
+        if not pid:
+            try:
+                notes.keep_last_words(slot)
+                resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+                os.kill(os.getpid(), signal.SIGSEGV)
+            finally:
+                os._exit(1)
+        os.waitpid(pid, 0)
+        words = notes.last_words(slot)
+        assert words.startswith("Fatal Python error: Segmentation fault")
+        assert "test_running_items" in words
+        assert not any(notes.last_words(other) for other in {0, 1, 2} - {slot})
+        notes.clear(slot)
+        assert notes.last_words(slot) == ""
+
+
+def test_memory_of_ones_own_keeps_no_last_words() -> None:
+    with closing(RunningItems.private(1)) as notes:
+        notes.keep_last_words(0)
+        assert notes.last_words(0) == ""

@@ -26,6 +26,7 @@ __all__ = [
     "raise_two_arguments",
     "raise_unpicklable",
     "raise_value_error",
+    "read_nowhere",
     "recurse",
     "return_deep",
     "return_lock",
@@ -152,6 +153,14 @@ def be_killed(item: int) -> None:
 
 def segfault(item: int) -> None:
     _crash(-signal.SIGSEGV)
+
+
+def read_nowhere(item: int) -> None:
+    import ctypes
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.string_at(0)
 
 
 def _crash(status: int) -> None:

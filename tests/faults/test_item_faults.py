@@ -20,6 +20,7 @@ from faults.deeds import (
     raise_two_arguments,
     raise_unpicklable,
     raise_value_error,
+    read_nowhere,
     recurse,
     return_deep,
     return_lock,
@@ -103,6 +104,16 @@ def test_a_death_says_what_the_worker_died_of(
     assert isinstance(failed.error, WorkerDied)
     statuses = {be_killed: -9, segfault: -11, end_badly: 7, interrupt: 130}
     assert failed.error.status == statuses[deed]
+
+
+@kinds_that("survives_crash")
+def test_a_crash_says_where_it_was(pipe: Pipeline, kind: str) -> None:
+    _, report = run(pipe, read_nowhere, on_error="skip")
+    (failed,) = report.failures
+    (words,) = failed.error.__notes__
+    assert words.startswith("the worker's last words:\nFatal Python error: Segmentation fault")
+    assert "in read_nowhere" in words
+    assert words in failed.traceback
 
 
 @kinds_that("shares_memory")
