@@ -11,6 +11,7 @@ from minigun_py.contexts.kernel import Turns
 from minigun_py.engine.current import entered
 from minigun_py.engine.kept import Kept
 from minigun_py.engine.segment_worker import Given, SegmentWorker, Stopped
+from minigun_py.engine.worker_state import WorkerState
 
 __all__ = ["BoundSegment"]
 
@@ -23,9 +24,22 @@ class BoundSegment(SegmentWorker):
         with entered(self):
             for function in self._kernel.at_birth:
                 function()
+        self._set_up()
+
+    def _set_up(self) -> None:
+        with entered(self):
             self._state.open(self._event_loop)
         self._head = self._state.actors[0]
         self._loop = self._build()
+
+    def prepare(self, attempt: int) -> None:
+        """Make ready for items that are run for the so manieth time."""
+        self.attempt = attempt
+        if attempt > 1 and self._kernel.renews_state:
+            with entered(self):
+                self._state.close(self._event_loop)
+            self._state = WorkerState(self._kernel.segment.stages)
+            self._set_up()
 
     def close(self) -> None:
         """Tear it down."""
@@ -55,7 +69,7 @@ class BoundSegment(SegmentWorker):
     def work(self, turns: Turns) -> None:
         """Run all items through the stages, turn by turn, and then emit what is held."""
         while (items := turns.next()) is not None:
-            self.attempt = turns.attempt
+            self.prepare(turns.attempt)
             told = None if isinstance(items, list | tuple) else turns.running
             self.run(items, told)
             if turns.flush:

@@ -141,6 +141,10 @@ class DepthFirstRun:
         """Enter items that will not be run, since the run was cut."""
         self._ledger.cancelled(step.name, items)
 
+    def fail(self, step: Step, error: Exception) -> None:
+        """End the run: something else than an item has failed in a step."""
+        self._verdict.lane_failed(step.name, error)
+
     # ------------------------------------------------------------- inside
 
     def _step(self, position: int, segment: Segment) -> Step:

@@ -62,6 +62,7 @@ class SegmentKernel:
         at_birth: Functions = (),
         timeout: float | None = None,
         looks_at_time: bool = False,
+        renews_state: bool = False,
     ) -> None:
         """A kernel of a segment.
 
@@ -75,13 +76,15 @@ class SegmentKernel:
             at_birth: What a worker calls before anything else; for forks, and not sent to others.
             timeout: Seconds that a worker may be at one item.
             looks_at_time: Whether a worker looks at that itself, since nobody can stop it.
+            renews_state: Whether a worker sets up its state anew before it tries an item again.
         """
         self.awaits, self.at_birth = awaits, at_birth
         self.segment, self.stages = segment, segment.names
         self.timeout, self.looks_at_time = timeout, looks_at_time and timeout is not None
         self.goes_on = [name in going_on for name in self.stages]
         mine = frozenset(name for name in self.stages if name in going_on)
-        self._made_of = segment, tuple(wanted), mine, awaits, timeout
+        self.renews_state = renews_state
+        self._made_of = segment, tuple(wanted), mine, awaits, timeout, renews_state
         self.clock, self.control = clock, control or Control()
         self.exits = tuple(segment.exits[place] for place in wanted)
         self.exit_stages = tuple(way_out.stage for way_out in self.exits)
@@ -121,7 +124,8 @@ def kernel_for(
     wanted = [n for n, way_out in enumerate(segment.exits) if way_out.targets or outputs_wanted]
     traits = traits_of(segment.spec.kind)
     going_on = {name for name in segment.names if verdict.policy(name).goes_on}
-    if segment.head.options.retry is not None:  # its group may try again
+    retry = segment.head.options.retry
+    if retry is not None:  # its group may try again
         going_on.add(segment.head.name)
     at_birth = verdict.hooks.of("after_fork") if traits.forks else ()
     return SegmentKernel(
@@ -134,6 +138,7 @@ def kernel_for(
         at_birth,
         segment.head.options.timeout,
         traits.shares_memory,
+        retry is not None and retry.fresh_state and not traits.one_lease_each,
     )
 
 
@@ -143,5 +148,8 @@ def _rebuilt(
     going_on: Container[str],
     awaits: bool,
     timeout: float | None,
+    renews_state: bool,
 ) -> SegmentKernel:
-    return SegmentKernel(segment, wanted, going_on, awaits=awaits, timeout=timeout)
+    return SegmentKernel(
+        segment, wanted, going_on, awaits=awaits, timeout=timeout, renews_state=renews_state
+    )

@@ -47,6 +47,10 @@ class Surface(Protocol):
         """Enter items that will not be run."""
         ...
 
+    def fail(self, step: Step, error: Exception) -> None:
+        """End the run: something else than an item has failed in a step."""
+        ...
+
     def note_retried(
         self, step: Step, item: Any, error: Exception, attempt: int, wait: float
     ) -> None:
@@ -197,7 +201,12 @@ class PlainStep(Step):
         if not self._wait_for_pace():
             self._surface.discard(self, len(chunk))
             return
-        self._worker.attempt = attempt
+        try:
+            self._worker.prepare(attempt)
+        except Exception as error:  # of a setup or a teardown
+            self._surface.fail(self, error)
+            self._surface.discard(self, len(chunk))
+            return
         self._worker.run(chunk)
         harvest = self._worker.harvest(len(chunk))
         if harvest.failures:

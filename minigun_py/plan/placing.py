@@ -165,6 +165,9 @@ def _spec(asking: DeclaredStage | str, kind: ContextKind, workers: int) -> Conte
     if said and said.max_items_per_worker and not traits_of(kind).recycles:
         wrong = "its workers share one event loop; drop max_items_per_worker"
         raise UsageError(f"{asking}: {wrong}")
+    if said and said.retry and said.retry.fresh_state and traits_of(kind).runs_coroutines:
+        wrong = "its workers share one state; drop fresh_state"
+        raise UsageError(f"{asking}: {wrong}")
     try:
         return ContextSpec(
             kind,

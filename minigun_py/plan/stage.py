@@ -270,6 +270,11 @@ class OwnStage(DeclaredStage):
         if self.options.setup is not None or self.options.teardown is not None:
             raise UsageError(f"{self}: it has the methods setup and teardown; drop the options")
         object.__setattr__(self, "shape", shape_of_process(self.instance.process, str(self)))
+        retry = self.options.retry
+        if self.keeps_items and retry is not None and retry.fresh_state:
+            raise UsageError(
+                f"{self}: what it keeps would be lost with its state; drop fresh_state"
+            )
         if self.keeps_items:
             shape_of_flush(self.instance.flush, f"{self}, flush")
 

@@ -27,6 +27,8 @@ class Retry:
         backoff: Seconds before the second attempt; twice as long before each that follows.
         max_backoff: The longest wait, in seconds.
         jitter: Whether half of each wait is left to chance.
+        fresh_state: Whether the worker tears its state down, and sets it up anew, before it tries
+            again: for what a failure leaves behind broken, as a connection.
 
     Raises:
         UsageError: A value makes no sense.
@@ -37,6 +39,7 @@ class Retry:
     backoff: float = 0.1
     max_backoff: float = 30.0
     jitter: bool = True
+    fresh_state: bool = False
 
     def __post_init__(self) -> None:
         attempts: Any = self.attempts

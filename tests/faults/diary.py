@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from minigun_py import current
+
 __all__ = ["Diary"]
 
 
@@ -54,6 +56,13 @@ class Diary:
     def die(self, state: object = None) -> None:
         """As setup or as teardown, in a process."""
         os._exit(9)
+
+    def work_once_broken(self, item: int, state: Diary) -> int:
+        """A stage that fails once for an item, and says with which state it was tried again."""
+        if current().attempt == 1 and item == 3:
+            state.note("broken")
+            raise OSError(item)
+        return item
 
     def work(self, item: int, state: Diary) -> tuple[int, int, int]:
         """A stage: the item, and where it is run."""

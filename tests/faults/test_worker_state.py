@@ -18,7 +18,7 @@ from faults.deeds import log_and_warn, log_as_itself
 from faults.diary import Chatter, Diary
 from faults.kinds import AnyPipeline, kinds_that, traits_for
 from faults.processes import end_idle_workers
-from minigun_py import PipelineFailed
+from minigun_py import Pipeline, PipelineFailed, Retry, UsageError
 from minigun_py.errors import WorkerDied
 
 SOON = 2.0  # seconds
@@ -97,6 +97,54 @@ def test_a_worker_that_has_had_its_share_of_items_is_torn_down_and_replaced(
     notes = diary.notes()
     assert notes.count("up") == notes.count("down") >= 3
     assert notes[:4] == ["up", "down", "up", "down"] or traits_for(kind).one_lease_each
+
+
+@kinds_that("not runs_coroutines")
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_failed_item_is_tried_again_with_a_state_set_up_anew_if_that_is_wanted(
+    kind: str, diary: Diary, fresh: bool
+) -> None:
+    pipe = AnyPipeline("fresh", kind)
+    pipe.source(range(6))
+    pipe.processor(
+        diary.work_once_broken,
+        setup=diary.set_up,
+        teardown=diary.tear_down,
+        retry=Retry(2, backoff=0.001, fresh_state=fresh),
+    )
+    assert sorted(pipe.collect()) == [0, 1, 2, 3, 4, 5]
+    notes = diary.notes()
+    assert notes.count("up") == notes.count("down")
+    if not traits_for(kind).one_lease_each:
+        assert notes == ["up", "broken"] + ["down", "up"] * fresh + ["down"]
+
+
+@kinds_that("not runs_coroutines", "not one_lease_each")
+def test_a_state_that_cannot_be_set_up_anew_ends_the_run(kind: str, diary: Diary) -> None:
+    pipe = AnyPipeline("worn out", kind)
+    pipe.source(range(6))
+    pipe.processor(
+        diary.work_once_broken, setup=diary.set_up_once, retry=Retry(2, fresh_state=True)
+    )
+    with pytest.raises(PipelineFailed) as raised:
+        pipe.run()
+    assert "no room" in str(raised.value.exceptions[0])
+
+
+def test_coroutines_share_a_state_that_is_not_set_up_anew() -> None:
+    async def work(item: int) -> int:
+        return item
+
+    pipe = Pipeline("shared")
+    pipe.source(range(6))
+    pipe.processor(work, retry=Retry(2, fresh_state=True), execution="async")
+    with pytest.raises(UsageError, match="its workers share one state; drop fresh_state"):
+        pipe.plan()
+
+
+def test_what_keeps_items_does_not_lose_them_with_its_state() -> None:
+    with pytest.raises(UsageError, match="what it keeps would be lost"):
+        Pipeline("kept").batch(3, retry=Retry(2, fresh_state=True))
 
 
 # --------------------------------------------------------------------------- what goes wrong
