@@ -87,7 +87,8 @@ class Pipeline(Parts):
             items: Instead of what the producers give.
             **options: `execution` (a kind, over every stage's own), `cancel` (a `CancelToken`),
                 `timeout` (seconds), `on_error` (over every stage's own), `observers`,
-                `stages` (options by stage, for this run), `clock`.
+                `stages` (options by stage, for this run), `capsules` (a directory for failed
+                items; see `minigun replay`), `clock`.
 
         Raises:
             PipelineFailed: A stage failed on an item and its policy is to fail.
@@ -149,7 +150,12 @@ class Pipeline(Parts):
             warnings.warn("; ".join(plan.notes), PlanWarning, stacklevel=3)
         policies = {n: Policy.of(s, given.on_error) for n, s in graph.stages.items()}
         settings = RunSettings(
-            given.cancel, given.timeout, policies, tuple(given.observers), given.clock
+            given.cancel,
+            given.timeout,
+            policies,
+            tuple(given.observers),
+            given.capsules,
+            given.clock,
         )
         return Run(self.name, plan, settings, outputs)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
@@ -13,9 +15,7 @@ from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["LATER_RUN_OPTIONS", "RunOptions", "check_iterable"]
 
-LATER_RUN_OPTIONS: Final = frozenset(
-    ("progress", "total", "checkpoint", "capsules", "attach", "strict")
-)
+LATER_RUN_OPTIONS: Final = frozenset(("progress", "total", "checkpoint", "attach", "strict"))
 """Options of a run that the design names and this version does not have yet."""
 
 
@@ -29,6 +29,7 @@ class RunOptions:
         self.on_error: OnError | None = None
         self.observers: Sequence[Observer] = ()
         self.stages: Mapping[str, Mapping[str, Any]] = {}
+        self.capsules: Path | None = None
         self.clock: Clock = SYSTEM_CLOCK
         known = list(vars(self))
         for name, value in options.items():
@@ -48,6 +49,12 @@ class RunOptions:
         observers = options.get("observers", ())
         if not isinstance(observers, list | tuple) or not all(map(callable, observers)):
             raise UsageError(f"{where}: observers is a list of functions, not {observers!r}")
+        capsules = options.get("capsules")
+        if not isinstance(capsules, str | os.PathLike | None):
+            raise UsageError(f"{where}: capsules is the path of a directory, not {capsules!r}")
+        self.capsules = None if capsules is None else Path(capsules)
+        if self.capsules is not None and self.capsules.exists() and not self.capsules.is_dir():
+            raise UsageError(f"{where}: capsules={capsules!r} is no directory")
         if not isinstance(options.get("stages", {}), Mapping):
             raise UsageError(f"{where}: stages is {{name: {{option: value}}}}, not {self.stages!r}")
 

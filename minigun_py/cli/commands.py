@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -22,13 +23,16 @@ from minigun_py.cli.exit_status import ExitStatus
 from minigun_py.cli.failures import failure_text, skipped_text
 from minigun_py.cli.parameters import arguments_for, stage_options
 from minigun_py.cli.progress import Silence, View, open_view
+from minigun_py.cli.replay import replay_capsule
 from minigun_py.cli.target import find_target, make_pipeline
+from minigun_py.engine.capsules import lone_kernel, read_capsule
+from minigun_py.plan.options import nearest
 
 __all__ = ["commands"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-LATER_COMMANDS: Final = frozenset({"graph", "top", "replay", "lifecycle"})
+LATER_COMMANDS: Final = frozenset({"graph", "top", "lifecycle"})
 
 
 class _Commands(click.Group):
@@ -119,6 +123,12 @@ def commands() -> None:
     metavar="FILE",
     help="Write the report to a file, as JSON.",
 )
+@click.option(
+    "--capsules",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Save each item that fails, with its stage, for minigun replay. They are pickles.",
+)
 @_later
 @click.pass_context
 def run(
@@ -130,6 +140,7 @@ def run(
     execution: str | None,
     progress: bool | None,
     report_file: Path | None,
+    capsules: Path | None,
 ) -> NoReturn:
     """Run a pipeline, and print what each stage did.
 
@@ -140,7 +151,11 @@ def run(
         _check_writable(report_file)
     pipe = _pipeline(target, parameters)
     stages = stage_options(options)
-    ending = execute(lambda: pipe.start(execution=execution, stages=stages), _view(progress), _say)
+    ending = execute(
+        lambda: pipe.start(execution=execution, stages=stages, capsules=capsules),
+        _view(progress),
+        _say,
+    )
     _tell(ending, quiet=progress is False)
     if report_file is not None:
         report_file.write_text(json.dumps(ending.report.to_dict(), indent=2) + "\n", "utf-8")
@@ -156,6 +171,37 @@ def plan(target: str, parameters: tuple[str, ...], execution: str | None, mermai
     """Say where each stage of a pipeline would run, and why. Nothing is run."""
     decided = _pipeline(target, parameters).plan(execution=execution)
     click.echo(decided.to_mermaid() if mermaid else decided.explain())
+
+
+@commands.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="CAPSULE")
+@click.argument("target", required=False, metavar="[FILE_OR_MODULE[:NAME]]")
+@_parameters
+@click.option("--pdb", "debug", is_flag=True, help="Stop in the debugger where it fails.")
+@click.pass_context
+def replay(
+    ctx: click.Context, *, file: Path, target: str | None, parameters: tuple[str, ...], debug: bool
+) -> NoReturn:
+    """Run a stage again on an item that it failed on, in this process.
+
+    CAPSULE is a file that a run with --capsules has saved. Functions of modules are imported, as
+    they are now; give the pipeline as well to have all of the stage as it is now. A capsule holds
+    pickles, which can do anything when they are read: replay only those that you have made.
+    """
+    capsule = read_capsule(file)
+    capsule.extend_path()
+    if target is None:
+        kernel = capsule.kernel()
+    else:
+        graph = _pipeline(target, parameters).plan().graph
+        if capsule.stage not in graph.stages:
+            hint = nearest(capsule.stage, graph.stages)
+            raise UsageError(f"{target} has no stage {capsule.stage!r}{hint}")
+        kernel = lone_kernel(graph, capsule.stage)
+    error = replay_capsule(capsule, kernel, click.echo, debug)
+    if error is not None:
+        _say("\n" + "".join(traceback.format_exception(error)).rstrip())
+    ctx.exit(ExitStatus.FAILED if error else ExitStatus.SUCCEEDED)
 
 
 def _pipeline(target: str, parameters: tuple[str, ...]) -> Pipeline:

@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
 from minigun_py.contexts.registry import traits_of
+from minigun_py.engine.capsules import Capsules
 from minigun_py.engine.depth_first import DepthFirstRun
 from minigun_py.engine.failure import Policy
 from minigun_py.engine.interrupts import Interrupts
@@ -49,6 +51,7 @@ class RunSettings:
     timeout: float | None = None
     policies: Mapping[str, Policy] = field(default_factory=dict)
     observers: Sequence[Observer] = ()
+    capsules: Path | None = None
     clock: Clock = SYSTEM_CLOCK
 
 
@@ -66,8 +69,15 @@ class Run:
         self._ends = [name for name in self._stages if plan.graph.is_end(name)]
         self._ledger = Ledger(self._stages.values())
         observers = Observers(settings.observers)
+        capsules = settings.capsules and Capsules(settings.capsules, name, plan.graph)
         self._verdict = Verdict(
-            self._cut, self._ledger, settings.policies, observers, self._clock, plan.graph.hooks
+            self._cut,
+            self._ledger,
+            settings.policies,
+            observers,
+            self._clock,
+            plan.graph.hooks,
+            capsules.save if capsules else None,
         )
         self._plan = plan
         self._forks = any(traits_of(segment.spec.kind).forks for segment in plan.segments)

@@ -31,7 +31,7 @@ KEPT_FAILURES: Final = 1000
 
 
 class Verdict:
-    """What a run has come to so far."""
+    """What a run has come to so far. `save` is given each failed item, to put it in a capsule."""
 
     def __init__(
         self,
@@ -41,9 +41,11 @@ class Verdict:
         observers: Observers,
         clock: Clock,
         hooks: Hooks | None = None,
+        save: Callable[[FailedItem[Any]], None] | None = None,
     ) -> None:
         self._token, self._ledger, self._policies = token, ledger, policies
         self.observers, self.clock, self.hooks = observers, clock, hooks or Hooks()
+        self._save = save
         self._hook_turn = threading.RLock()  # hooks are called one at a time
         self._lock = threading.Lock()  # guards the lists and budgets below
         self._errors: list[Exception] = []
@@ -94,6 +96,8 @@ class Verdict:
                 else:
                     with self._lock:
                         _keep(failed, self._dead_letters)
+            if self._save is not None:
+                self._save(failed)
             self._tell_failed(failed, action)
             self.call_hooks("on_failure", failed)
             if action is Action.FAIL:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minigun_py.placement import ContextSpec
-from minigun_py.plan.affinity import Affinity
+from minigun_py.plan.affinity import INLINE, Affinity
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.options import Options, Reference
 from minigun_py.plan.stage import DeclaredStage, Producer
 from minigun_py.plan.wiring import names_of
 
-__all__ = ["Exit", "Segment", "cut_into_segments", "portable"]
+__all__ = ["Exit", "Segment", "cut_into_segments", "lone_segment", "portable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,11 @@ def _segment(graph: StageGraph, names: list[str], affinities: Mapping[str, Affin
     ]
     spec = affinities[names[0]].spec
     return Segment(stages, tuple(children), tuple(exits), spec, tuple(letters))
+
+
+def lone_segment(graph: StageGraph, name: str) -> Segment:
+    """A stage by itself, with all its ways out, in the caller."""
+    return Segment((graph.stages[name],), ((),), tuple(_exits(graph, 0, name, ())), INLINE)
 
 
 def _exits(graph: StageGraph, position: int, name: str, within: Container[str]) -> list[Exit]:

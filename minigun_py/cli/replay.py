@@ -1,0 +1,71 @@
+"""Runs a stage again on the item that it failed on, from a failure capsule."""
+
+from __future__ import annotations
+
+import pdb
+from collections.abc import Callable
+from typing import Any
+
+from minigun_py.engine.capsules import Capsule
+from minigun_py.engine.kernel import SegmentKernel
+from minigun_py.plan.segment import Exit
+
+__all__ = ["replay_capsule"]
+
+
+def replay_capsule(
+    capsule: Capsule, kernel: SegmentKernel, say: Callable[[str], None], debug: bool
+) -> Exception | None:
+    """Run the stage, inline, and say what it emits. Returns the error if it fails again.
+
+    Args:
+        capsule: Holds the item.
+        kernel: The stage: that of the capsule, or as it is by now.
+        say: Is given what is to be printed.
+        debug: Whether to stop in the debugger where it fails.
+    """
+    item = capsule.item()
+    say(f"{capsule.stage} on {capsule.told['item']}")
+    worker = kernel.bind()
+    worker.open()
+    try:
+        worker.work(_OneTurn(item))
+        harvest = worker.harvest(1)
+    finally:
+        worker.close()
+    for way_out, values in zip(kernel.exits, harvest.outputs, strict=True):
+        for value in values:
+            say(f"emits {_shown(value)}{_target(way_out)}")
+    if not harvest.failures:
+        say("it did not fail this time")
+        return None
+    error = harvest.failures[0].error
+    if debug:
+        pdb.post_mortem(error.__traceback__)
+    return error
+
+
+class _OneTurn:
+    """The turns of a worker that is given one item."""
+
+    flush, attempt = False, 1
+
+    def __init__(self, item: Any) -> None:
+        self._turns = iter([[item]])
+
+    def next(self) -> list[Any] | None:
+        return next(self._turns, None)
+
+    def running(self) -> int:
+        return 0
+
+
+def _target(way_out: Exit) -> str:
+    return f" to {', '.join(way_out.targets)}" if way_out.targets else ""
+
+
+def _shown(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__} whose repr fails>"
