@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from minigun_py.declaring.parts import Parts
 from minigun_py.engine.failure import Policy
@@ -34,10 +34,10 @@ from minigun_py.plan.options import Options, checked_options
 from minigun_py.plan.stage import Producer
 from minigun_py.run_options import RunOptions, check_iterable
 
-__all__ = ["Pipeline"]
+if TYPE_CHECKING:
+    from minigun_py.engine.awaiting import AsyncStream
 
-LATER_METHODS: Final = frozenset(("acollect", "arun", "astream"))
-"""Methods that the design names and this version does not have yet."""
+__all__ = ["Pipeline"]
 
 
 class Pipeline(Parts):
@@ -52,13 +52,6 @@ class Pipeline(Parts):
     Raises:
         UsageError: An option is unknown, or has a wrong value.
     """
-
-    if not TYPE_CHECKING:  # to a type checker it would have every attribute
-
-        def __getattr__(self, name: str) -> NoReturn:
-            if name in LATER_METHODS:
-                raise _NotYet(f"pipe.{name} is not available in this version of minigun_py")
-            raise AttributeError(f"a Pipeline has no {name!r}")
 
     # ------------------------------------------------------------- running
 
@@ -115,6 +108,26 @@ class Pipeline(Parts):
         run.begin_in_background()
         return run
 
+    async def arun(self, items: Iterable[Any] | None = None, **options: Any) -> RunReport:
+        """As `run`, awaited. A task that is cancelled cancels the run."""
+        from minigun_py.engine.awaiting import awaited  # here: asyncio takes long to import
+
+        run = self._prepared(items, options, outputs=False)
+        return await awaited(run, run.complete)
+
+    async def acollect(self, items: Iterable[Any] | None = None, **options: Any) -> list[Any]:
+        """As `collect`, awaited. A task that is cancelled cancels the run."""
+        from minigun_py.engine.awaiting import awaited
+
+        run = self._prepared(items, options, outputs=True)
+        return await awaited(run, run.collect)
+
+    def astream(self, items: Iterable[Any] | None = None, **options: Any) -> AsyncStream:
+        """As `stream`, for ``async for``. The run begins with the first step of the loop."""
+        from minigun_py.engine.awaiting import AsyncStream
+
+        return AsyncStream(self._prepared(items, options, outputs=True))
+
     # ------------------------------------------------------------- inside
 
     def _graph(self, changes: Mapping[str, Mapping[str, Any]]) -> StageGraph:
@@ -158,10 +171,6 @@ class Pipeline(Parts):
             given.clock,
         )
         return Run(self.name, plan, settings, outputs)
-
-
-class _NotYet(UsageError, AttributeError):
-    """Something of a later version; an AttributeError too, so that ``hasattr`` is false."""
 
 
 def _source_names() -> Iterable[str]:

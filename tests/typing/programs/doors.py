@@ -6,6 +6,7 @@ from typing import Any, assert_type
 
 import minigun_py
 from minigun_py import Job, Pipeline, Run, RunReport, Stage
+from minigun_py.engine.awaiting import AsyncStream
 from minigun_py.plan.execution_plan import ExecutionPlan
 from minigun_py.plan.stage import DeclaredStage
 
@@ -23,7 +24,6 @@ class Work(Job): ...
 
 pipe = Pipeline("doors")
 pipe.procesor(len, name="length")  # error
-pipe.arun()  # error
 minigun_py.pmpa(len, [])  # error
 assert_type(minigun_py.pmap(len, ["a"]), Iterator[int])
 
@@ -31,6 +31,18 @@ assert_type(pipe.run(), RunReport)
 assert_type(pipe.run([1, 2], execution="inline"), RunReport)
 assert_type(pipe.collect(), list[Any])
 assert_type(pipe.start(), Run)
+
+
+async def awaiting() -> None:
+    assert_type(await pipe.arun(), RunReport)
+    assert_type(await pipe.acollect([1], execution="thread"), list[Any])
+    async with pipe.astream() as stream:
+        assert_type(stream, AsyncStream)
+        async for output in stream:
+            assert_type(output, Any)
+    await pipe.astream()  # error
+
+
 assert_type(pipe.plan(), ExecutionPlan)
 assert_type(pipe.plan(execution="fork", strict=True), ExecutionPlan)
 assert_type(pipe["length"], DeclaredStage)
