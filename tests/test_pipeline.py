@@ -1201,6 +1201,9 @@ def test_a_report_says_which_stage_is_the_bottleneck() -> None:
     report = pipe.run(clock=clock)
     assert report.bottleneck == "slow"
     assert report["slow"].busy == report.duration == 3.0
+    latency = report["slow"].latency
+    assert latency is not None
+    assert (latency.p50, latency.p99) == (pytest.approx(1.0, rel=0.041),) * 2
     assert "the bottleneck is slow" in str(report)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from minigun_py.contexts.answer import Harvest, StageCounts
+from minigun_py.engine.latency import Latency, LatencyHistogram
 from minigun_py.plan.stage import DeclaredStage, Producer
 from minigun_py.primitives.channel import ChannelStatistics
 
@@ -33,6 +34,7 @@ class StageBook(StageCounts):
     starved: float = 0.0
     peak_queue: int = 0
     workers: int = 1
+    latency: Latency | None = None
 
     def imbalance(self) -> int:
         """Items received that have no end, or have two."""
@@ -50,6 +52,7 @@ class Ledger:
         self._books = {stage.name: StageBook() for stage in stages}
         self._sources = {stage.name for stage in stages if isinstance(stage, Producer)}
         self._sent: dict[str, int] = {}
+        self._times = {stage.name: LatencyHistogram() for stage in stages}
 
     def employ(self, stages: Iterable[str], workers: int) -> None:
         """Note how many workers a segment has."""
@@ -58,7 +61,10 @@ class Ledger:
 
     def harvested(self, stages: tuple[str, ...], harvest: Harvest) -> None:
         """Enter what a kernel made of a chunk. The time is the first stage's."""
+        items = harvest.counts[0].received
         with self._lock:
+            if items > 0:
+                self._times[stages[0]].add(harvest.seconds / items, items)
             for name, counts in zip(stages, harvest.counts, strict=True):
                 self._books[name].add(counts)
             self._books[stages[0]].busy += harvest.seconds
@@ -112,10 +118,13 @@ class Ledger:
         """A copy of the books as they are now."""
         names = [field.name for field in fields(StageBook)]
         with self._lock:
-            return {
+            copies = {
                 stage: StageBook(**{name: getattr(book, name) for name in names})
                 for stage, book in self._books.items()
             }
+            for stage, book in copies.items():
+                book.latency = self._times[stage].latency()
+        return copies
 
     def imbalances(self, cut: bool = True) -> list[str]:
         """Where the books do not balance, in words. Asked when everything has ended.

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Generic, TypeVar
 
 from minigun_py.contexts.crossing import pack_error, unpack_error
+from minigun_py.engine.latency import Latency
 from minigun_py.engine.ledger import StageBook
 
 __all__ = ["FailedItem", "RunReport", "StageReport"]
@@ -72,6 +73,8 @@ class StageReport:
         starved: Seconds in which its workers waited for items.
         peak_queue: The most items that ever waited in its inbox.
         workers: How many items it works on at once.
+        latency: Seconds that its items took, with the stages that share its context: `p50`, `p90`
+            and `p99`. None where it is not the first stage of a context, and for producers.
     """
 
     received: int
@@ -89,6 +92,7 @@ class StageReport:
     starved: float
     peak_queue: int
     workers: int
+    latency: Latency | None = None
 
     @classmethod
     def of(cls, book: StageBook) -> StageReport:
