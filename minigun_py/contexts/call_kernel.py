@@ -19,7 +19,7 @@ class CallKernel:
     stages = ("call",)
     exit_stages = (0,)
     holds = False
-    timeout = None
+    timeout = max_rss = None
     control = Control()
 
     def __init__(

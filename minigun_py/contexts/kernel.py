@@ -137,6 +137,11 @@ class Kernel(Protocol):
         ...
 
     @property
+    def max_rss(self) -> int | None:
+        """Bytes beyond which a worker process is replaced when it has answered for a lease."""
+        ...
+
+    @property
     def holds(self) -> bool:
         """Whether its workers may keep items between leases, and so need a last lease each."""
         ...

@@ -20,7 +20,8 @@ from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.portable_code import pack_code
 from minigun_py.contexts.readable import wait_readable
 from minigun_py.contexts.running_items import RunningItems
-from minigun_py.contexts.serve_loop import ServeLoop, Staff
+from minigun_py.contexts.serve_loop import ServeLoop
+from minigun_py.contexts.staff import Staff
 from minigun_py.contexts.wake_up import WakeUp
 from minigun_py.errors import ContextError
 from minigun_py.placement import ContextSpec

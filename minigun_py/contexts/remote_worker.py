@@ -33,6 +33,7 @@ class RemoteWorker:
         self.leases: dict[int, Lease] = {}
         self.events = select.POLLIN
         self.gone = self.released = self.answered = False
+        self.retired = False  # it has grown too large, and exits after its next answer
         self.told_to_emit = False  # all that it holds, with the last of its leases
         self.overdue: tuple[int, int] | None = None
         """Place and index of the item for which it is killed, since that took too long."""
@@ -48,7 +49,7 @@ class RemoteWorker:
         """Whether it holds exactly so many leases and may have another."""
         return (
             len(self.leases) == held < self.window
-            and not (self.gone or self.released)
+            and not (self.gone or self.released or self.retired)
             and not self.has_had_its_share
         )
 

@@ -24,7 +24,6 @@ import contextlib
 import math
 import select
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from minigun_py.contexts import crossing
@@ -38,12 +37,12 @@ from minigun_py.contexts.answer import (
     Vanished,
 )
 from minigun_py.contexts.context import LeaseReceiver
-from minigun_py.contexts.crew import Crew, Exited, Spawned
+from minigun_py.contexts.crew import Exited, Spawned
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
 from minigun_py.contexts.post_mortem import PostMortem
 from minigun_py.contexts.remote_worker import WINDOW, RemoteWorker
-from minigun_py.contexts.running_items import RunningItems
+from minigun_py.contexts.staff import Staff
 from minigun_py.contexts.time_limit import TimeLimit
 from minigun_py.contexts.wake_up import WakeUp
 from minigun_py.contexts.wire import Frame, FrameKind, encode
@@ -56,33 +55,10 @@ from minigun_py.errors import (
     WouldBlock,
 )
 
-__all__ = ["ServeLoop", "Staff"]
+__all__ = ["ServeLoop"]
 
 MAX_EARLY_DEATHS: Final = 8
 """Deaths in a row of workers that never answered: more of them are no accident."""
-
-
-@dataclass(slots=True)
-class Staff:
-    """The workers by number, whoever starts them, and what holds for each."""
-
-    crew: Crew
-    size: int
-    running: RunningItems
-    code: bytes | None
-    """What a worker is sent first; None if it has inherited its stages."""
-    most_items: int | None
-    """Items after which a worker is released."""
-    most_leases: int | None
-    """Leases after which a worker is released."""
-    workers: dict[int, RemoteWorker]
-    expected: int = 0
-    """Workers that were asked for and have not come yet."""
-
-    def hire(self, slot: int) -> None:
-        """Ask for a worker."""
-        self.crew.spawn(slot)
-        self.expected += 1
 
 
 class ServeLoop:
@@ -227,6 +203,8 @@ class ServeLoop:
                 raise crossing.unpack_error(frame.load())
             case FrameKind.LOGGED:
                 receive_record(frame.load())
+            case FrameKind.RETIRE:
+                worker.retired = worker.told_to_emit = True
             case FrameKind.DRAIN:
                 self._kernel.control.drain()
             case FrameKind.CANCEL:
@@ -297,7 +275,7 @@ class ServeLoop:
         if self._running.died_tearing_down(worker.slot):
             raise self._post_mortem.death(exited, words, " while it tore down")
         kept_some = bool(worker.leases) or not (worker.released or worker.told_to_emit)
-        if worker.leases or not worker.released:
+        if worker.leases or not (worker.released or worker.retired):
             self._account(worker, self._death(worker, exited, words))
         self._running.clear(worker.slot)
         if self._kernel.holds and kept_some:
@@ -308,7 +286,12 @@ class ServeLoop:
     def _death(
         self, worker: RemoteWorker, exited: Exited, words: str
     ) -> WorkerDied | ItemTimedOut | None:
-        """What a worker died of. None: it was killed for an item that it had ended by then."""
+        """What a worker died of. None: nothing is to blame.
+
+        It has retired, or was killed for an item that it had ended by then.
+        """
+        if worker.retired and not exited.status:
+            return None
         if worker.overdue is None:
             return self._post_mortem.death(exited, words)
         if worker.overdue != self._running.read(worker.slot):

@@ -63,6 +63,8 @@ class FrameKind(IntEnum):
     LOGGED = 11
     DRAIN = 12
     CANCEL = 13
+    RETIRE = 14
+    """The worker has grown too large: it emits what it holds with this answer, and exits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from minigun_py.contexts.kernel import BoundKernel, Control, Kernel, Post
 from minigun_py.contexts.lease_loop import close_after
 from minigun_py.contexts.log_forwarding import Levels, forward_records
 from minigun_py.contexts.portable_code import unpack_code
+from minigun_py.contexts.resident_memory import resident_bytes
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.wire import Frame, FrameKind, encode, read_frame, write_frame
 from minigun_py.primitives.cancel import CancelToken
@@ -115,10 +116,18 @@ class _FrameTurns:
             following = self._one_by_one.next()
             if following is not None:
                 return following
-        if self._is_last:
+        if self._is_last or self._retires():
             return None
         self.hand_in()
         return self._take()
+
+    def _retires(self) -> bool:
+        """Whether the worker has grown so large that it ends with the frame at hand."""
+        limit = self._kernel.max_rss
+        if limit is None or self._frame is None or resident_bytes() <= limit:
+            return False
+        self._line.write(encode(FrameKind.RETIRE, -1))
+        return True
 
     @property
     def flush(self) -> bool:

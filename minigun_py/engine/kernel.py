@@ -63,6 +63,7 @@ class SegmentKernel:
         timeout: float | None = None,
         looks_at_time: bool = False,
         renews_state: bool = False,
+        max_rss: int | None = None,
     ) -> None:
         """A kernel of a segment.
 
@@ -77,14 +78,15 @@ class SegmentKernel:
             timeout: Seconds that a worker may be at one item.
             looks_at_time: Whether a worker looks at that itself, since nobody can stop it.
             renews_state: Whether a worker sets up its state anew before it tries an item again.
+            max_rss: Bytes beyond which a worker process is replaced.
         """
         self.awaits, self.at_birth = awaits, at_birth
         self.segment, self.stages = segment, segment.names
         self.timeout, self.looks_at_time = timeout, looks_at_time and timeout is not None
         self.goes_on = [name in going_on for name in self.stages]
         mine = frozenset(name for name in self.stages if name in going_on)
-        self.renews_state = renews_state
-        self._made_of = segment, tuple(wanted), mine, awaits, timeout, renews_state
+        self.renews_state, self.max_rss = renews_state, max_rss
+        self._made_of = segment, tuple(wanted), mine, awaits, timeout, renews_state, max_rss
         self.clock, self.control = clock, control or Control()
         self.exits = tuple(segment.exits[place] for place in wanted)
         self.exit_stages = tuple(way_out.stage for way_out in self.exits)
@@ -139,6 +141,7 @@ def kernel_for(
         segment.head.options.timeout,
         traits.shares_memory,
         retry is not None and retry.fresh_state and not traits.one_lease_each,
+        segment.head.options.max_rss,
     )
 
 
@@ -149,7 +152,14 @@ def _rebuilt(
     awaits: bool,
     timeout: float | None,
     renews_state: bool,
+    max_rss: int | None,
 ) -> SegmentKernel:
     return SegmentKernel(
-        segment, wanted, going_on, awaits=awaits, timeout=timeout, renews_state=renews_state
+        segment,
+        wanted,
+        going_on,
+        awaits=awaits,
+        timeout=timeout,
+        renews_state=renews_state,
+        max_rss=max_rss,
     )

@@ -6,13 +6,14 @@ is refused by name. Nothing is ever ignored.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from minigun_py.errors import UsageError
-from minigun_py.placement import ContextKind, ResourceHint, StartMethod, parse_kind
+from minigun_py.placement import ContextKind, Memory, ResourceHint, StartMethod, parse_kind
 from minigun_py.plan.hints import checked_hints
 from minigun_py.plan.rate import Rate, parse_rate
 from minigun_py.plan.signature import is_coroutine, is_generator
@@ -36,7 +37,7 @@ __all__ = [
 DEFAULT_QUEUE_SIZE: Final = 1000
 
 LATER_OPTIONS: Final = frozenset((
-        "queue_bytes", "ack", "stream_outputs", "max_rss",
+        "queue_bytes", "ack", "stream_outputs",
 ))  # fmt: skip
 """Options of a stage that the design names and this version does not have yet."""
 
@@ -89,6 +90,7 @@ class Options:
     setup: Callable[[], Any] | None = None
     teardown: Callable[[Any], Any] | None = None
     max_items_per_worker: int | None = None
+    max_rss: int | None = None
     start_method: StartMethod | None = None
     fallback: Literal["nearest", "error"] = "nearest"
     ground: Ground = Ground()
@@ -263,6 +265,15 @@ def _timeout(value: Any, where: str) -> float | None:
     return value  # type: ignore[no-any-return]
 
 
+def _bytes(value: Any, where: str) -> int:
+    with contextlib.suppress(UsageError):
+        if isinstance(value, int | str):
+            return Memory(value).amount
+    raise UsageError(
+        f"{where}: max_rss is a number of bytes, or text such as '2GiB', not {value!r}"
+    )
+
+
 def _reference(value: Any, where: str) -> Reference:
     if isinstance(value, list | tuple):
         raise UsageError(f"{where}: dead_letter is one stage, not {value!r}")
@@ -301,6 +312,7 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "setup": _optional(_function("setup")),
     "teardown": _optional(_function("teardown")),
     "max_items_per_worker": _optional(_positive("max_items_per_worker")),
+    "max_rss": _optional(_bytes),
     "start_method": _optional(_one_of("start_method", ("spawn", "forkserver"))),
     "fallback": _one_of("fallback", ("nearest", "error")),
 }

@@ -135,6 +135,8 @@ def _stands_alone(stage: DeclaredStage) -> str | None:
         return "it has a setup of its own"
     if said.max_items_per_worker is not None:
         return "its workers are replaced after a number of items"
+    if said.max_rss is not None:
+        return "its workers are replaced when they have grown too large"
     return "it has resource hints" if said.resources else None
 
 
@@ -165,6 +167,9 @@ def _spec(asking: DeclaredStage | str, kind: ContextKind, workers: int) -> Conte
     if said and said.max_items_per_worker and not traits_of(kind).recycles:
         wrong = "its workers share one event loop; drop max_items_per_worker"
         raise UsageError(f"{asking}: {wrong}")
+    if said and said.max_rss and traits_of(kind).pool != "processes":
+        wrong = f"{traits_of(kind).worker}: max_rss is for workers that are processes"
+        raise UsageError(f"{asking}: {wrong}, such as execution='fork'")
     if said and said.retry and said.retry.fresh_state and traits_of(kind).runs_coroutines:
         wrong = "its workers share one state; drop fresh_state"
         raise UsageError(f"{asking}: {wrong}")
@@ -183,9 +188,13 @@ def _check(stage: DeclaredStage) -> None:
     """Refuse options that this role or this kind has no use for."""
     said, role = stage.options, type(stage).__name__.lower()
     if isinstance(stage, Producer) and (
-        said.execution or said.workers or said.resources or said.max_items_per_worker
+        said.execution
+        or said.workers
+        or said.resources
+        or said.max_items_per_worker
+        or said.max_rss
     ):
-        wrong = "execution, workers, resources and max_items_per_worker"
+        wrong = "execution, workers, resources, max_items_per_worker and max_rss"
         raise UsageError(f"{stage}: {role}s run in the caller, one at a time; drop {wrong}")
     workers = said.workers or (said.ground.workers if said.ground.block else None)
     if isinstance(stage, Accumulator) and workers not in (None, 1) and said.key is None:

@@ -67,6 +67,7 @@ class SharedOptions(EdgeOptions, total=False):
     setup: Callable[[], Any] | Callable[[Any], Any] | None
     teardown: _OfItem | None
     max_items_per_worker: int | None
+    max_rss: int | str | None
     start_method: Literal["spawn", "forkserver"] | None
     fallback: Literal["nearest", "error"]
 

@@ -99,6 +99,10 @@ def double(number: int) -> int:
     return 2 * number
 
 
+def own_pid(value: Any) -> int:
+    return os.getpid()
+
+
 def same(value: Any) -> Any:
     return value
 

@@ -34,6 +34,7 @@ class ChainKernel:
 
     holds = False
     timeout: float | None = None
+    max_rss: int | None = None
     tells_attempt = False
 
     def __init__(self, **functions: Callable[[Any], Any]) -> None:
@@ -57,6 +58,12 @@ class LimitedKernel(ChainKernel):
     """The same with a time limit for each item."""
 
     timeout = 0.5
+
+
+class LargeKernel(ChainKernel):
+    """The same in workers that are too large from the first."""
+
+    max_rss = 1
 
 
 class AttemptKernel(ChainKernel):
@@ -159,6 +166,7 @@ class HoldingKernel:
     exit_stages = (0,)
     holds = True
     timeout = None
+    max_rss: int | None = None
 
     def __init__(self, function: Callable[[Any], Any] = _same, due: float | None = None) -> None:
         self.function, self.due = function, due
@@ -166,13 +174,19 @@ class HoldingKernel:
         self.control = Control()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return HoldingKernel, (self.function, self.due)
+        return type(self), (self.function, self.due)
 
     def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundHolding:
         return BoundHolding(self, post or Post(), [])
 
     def bind_coroutines(self, post: Post) -> BoundCoroutineHolding:
         return BoundCoroutineHolding(self, post, [])
+
+
+class LargeHoldingKernel(HoldingKernel):
+    """The same in workers that are too large from the first."""
+
+    max_rss = 1
 
 
 class _Holding:

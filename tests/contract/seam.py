@@ -23,6 +23,7 @@ from contract.functions import (
     hang_at_zero,
     invert,
     lock_for_two,
+    own_pid,
     raise_two_arguments,
     raise_with_lock,
     same,
@@ -30,7 +31,15 @@ from contract.functions import (
     unbuildable_for_two,
 )
 from contract.gate import LIMIT, Gate, open_gate
-from contract.kernels import AttemptKernel, ChainKernel, HoldingKernel, Leases, LimitedKernel
+from contract.kernels import (
+    AttemptKernel,
+    ChainKernel,
+    HoldingKernel,
+    LargeHoldingKernel,
+    LargeKernel,
+    Leases,
+    LimitedKernel,
+)
 from contract.needs import Contract, needs
 from minigun_py.clock import Deadline
 from minigun_py.contexts import registry
@@ -300,6 +309,21 @@ class SeamContract(Contract):
         assert {1, 2} <= {item for place in (0, 1) for _, item in given[place]}
         assert sorted(item for _, item in leases.outputs) == [1, 2, 3]
         assert not [answer for answer in leases.answers if isinstance(answer, Vanished)]
+
+    @needs("survives_crash")
+    def test_a_worker_that_has_grown_too_large_is_replaced_after_its_lease(self) -> None:
+        leases = Leases(*([n] for n in range(5)))
+        self._serve(LargeKernel(pid=own_pid), leases, workers=1)
+        assert len({*leases.outputs}) == 5
+        returned = [answer for answer in leases.answers if isinstance(answer, Returned)]
+        assert not [answer for answer in returned if answer.death is not None]
+        assert not [answer for answer in leases.answers if isinstance(answer, Died)]
+
+    @needs("survives_crash")
+    def test_it_gives_what_it_holds_before(self) -> None:
+        leases = self._leases_to_hold([1], [2], [3], workers=2)
+        self._serve(LargeHoldingKernel(), leases, workers=2)
+        assert sorted(item for _, item in leases.outputs) == [1, 2, 3]
 
     @needs("survives_crash")
     @needs("not one_lease_each")

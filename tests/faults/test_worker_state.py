@@ -269,3 +269,53 @@ def test_a_worker_may_log_from_a_thread_of_its_own_while_it_answers(
     assert sorted(results) == [bytes([n]) * 200_000 for n in range(20)]
     chatter = [r for r in listener.records if r.name == "tests_of_chatter"]
     assert {record.getMessage() for record in chatter} == {"x" * 5000}
+
+
+# --------------------------------------------------------------------------- grown too large
+
+
+@kinds_that("survives_crash")
+def test_a_worker_that_has_grown_too_large_is_torn_down_and_replaced(
+    kind: str, diary: Diary
+) -> None:
+    pipe = AnyPipeline("large", kind)
+    pipe.source(range(6))
+    pipe.processor(diary.work, setup=diary.set_up, teardown=diary.tear_down, max_rss=1, chunk=1)
+    assert sorted(number for number, _, _ in pipe.collect()) == list(range(6))
+    notes = diary.notes()
+    assert notes.count("up") == notes.count("down") >= 6
+
+
+@kinds_that("survives_crash")
+def test_one_that_has_not_stays(kind: str, diary: Diary) -> None:
+    pipe = AnyPipeline("small", kind)
+    pipe.source(range(6))
+    pipe.processor(diary.work, setup=diary.set_up, teardown=diary.tear_down, max_rss="64 GiB")
+    assert len(pipe.collect()) == 6
+    assert diary.notes() == ["up", "down"] or traits_for(kind).one_lease_each
+
+
+def test_lists_that_are_gathered_in_a_worker_go_before_it_does() -> None:
+    pipe = Pipeline("gathered")
+    pipe.source(range(20))
+    pipe.batch(7, execution="fork", max_rss=1, chunk=3)
+    given = pipe.collect()
+    assert sorted(number for numbers in given for number in numbers) == list(range(20))
+
+
+@pytest.mark.parametrize("kind", ["inline", "thread", "async"])
+def test_a_bound_for_what_is_no_process_is_refused(kind: str) -> None:
+    async def work(item: int) -> int:
+        return item
+
+    pipe = Pipeline("bounded")
+    pipe.source(range(6))
+    pipe.processor(work, execution=kind, max_rss="1 GiB")
+    with pytest.raises(UsageError, match="max_rss is for workers that are processes"):
+        pipe.plan()
+
+
+@pytest.mark.parametrize("value", [0, -1, "much", True, 1.5])
+def test_a_bound_is_a_number_of_bytes(value: object) -> None:
+    with pytest.raises(UsageError, match="max_rss is a number of bytes"):
+        Pipeline("bounded").processor(len, max_rss=value)

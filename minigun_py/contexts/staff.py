@@ -1,0 +1,34 @@
+"""The workers of a context behind sockets, and what holds for each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minigun_py.contexts.crew import Crew
+from minigun_py.contexts.remote_worker import RemoteWorker
+from minigun_py.contexts.running_items import RunningItems
+
+__all__ = ["Staff"]
+
+
+@dataclass(slots=True)
+class Staff:
+    """The workers by number, whoever starts them, and what holds for each."""
+
+    crew: Crew
+    size: int
+    running: RunningItems
+    code: bytes | None
+    """What a worker is sent first; None if it has inherited its stages."""
+    most_items: int | None
+    """Items after which a worker is released."""
+    most_leases: int | None
+    """Leases after which a worker is released."""
+    workers: dict[int, RemoteWorker]
+    expected: int = 0
+    """Workers that were asked for and have not come yet."""
+
+    def hire(self, slot: int) -> None:
+        """Ask for a worker."""
+        self.crew.spawn(slot)
+        self.expected += 1
