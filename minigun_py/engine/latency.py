@@ -52,5 +52,5 @@ class LatencyHistogram:
         for bucket in sorted(self._buckets):
             left -= self._buckets[bucket]
             if left <= 0:
-                break
-        return float(2 ** ((bucket + 0.5) / PER_OCTAVE))
+                return float(2 ** ((bucket + 0.5) / PER_OCTAVE))
+        raise AssertionError("no share is above 1")
