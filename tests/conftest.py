@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
-from support.leaks import no_leaks
 
-__all__ = ["no_leaks"]
+@pytest.fixture(autouse=True)
+def leaves_nothing_behind(no_leaks: None) -> None:
+    """Every test is looked at."""
+
 
 # No deadline anywhere: a slow machine has not broken a promise.
 settings.register_profile("dev", deadline=None)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from minigun_py.clock import SYSTEM_CLOCK, Deadline
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 
 def test_the_system_clock_is_the_monotonic_one() -> None:

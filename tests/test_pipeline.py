@@ -34,7 +34,7 @@ from minigun_py.events import Event, ItemFailed, RunEnded, RunStarted, StageEnde
 from minigun_py.placement import LATER_KINDS
 from minigun_py.plan.options import LATER_OPTIONS
 from minigun_py.run_options import LATER_RUN_OPTIONS
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 KINDS = ("inline", "thread", "fork")
 MOMENT = 10.0

@@ -35,7 +35,7 @@ class BoundSegment(SegmentWorker):
     def prepare(self, attempt: int) -> None:
         """Make ready for items that are run for the so manieth time."""
         self.attempt = attempt
-        if attempt > 1 and self._kernel.renews_state:
+        if attempt > 1 and self._kernel.rules.renews_state:
             with entered(self):
                 self._state.close(self._event_loop)
             self._state = WorkerState(self._kernel.segment.stages)

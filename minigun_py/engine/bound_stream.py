@@ -17,6 +17,7 @@ from typing import Any
 from minigun_py.contexts.kernel import Turns
 from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.kept import Kept
+from minigun_py.engine.sabotage import sabotaged_items
 
 __all__ = ["BoundStream"]
 
@@ -74,7 +75,7 @@ class BoundStream(BoundSegment):
         if shape.coroutine:
             given = self.iterate(call(self._awaited()))
         else:
-            given = iter(call(self._drawn_from_turns()))
+            given = iter(call(self._item_stream()))
         try:
             for value in given:
                 kept.settled = kept.taken
@@ -84,6 +85,12 @@ class BoundStream(BoundSegment):
             if close is not None:
                 close()
         self.ended = True
+
+    def _item_stream(self) -> Iterator[Any]:
+        """What it draws from, with what a test has planted."""
+        rules = self._kernel.rules
+        deeds, items = rules.deeds.get(self._kernel.stages[0]), self._drawn_from_turns()
+        return sabotaged_items(deeds, rules.lethal, items) if deeds else items
 
     def _drawn_from_turns(self) -> Iterator[Any]:
         """What the stage iterates over."""
@@ -95,7 +102,7 @@ class BoundStream(BoundSegment):
         self._given_all = True
 
     async def _awaited(self) -> AsyncIterator[Any]:
-        for item in self._drawn_from_turns():
+        for item in self._item_stream():
             yield item
 
     def _next_turn(self) -> Any:

@@ -43,6 +43,7 @@ from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.codegen import Loops, generate
 from minigun_py.engine.verdict import Verdict
+from minigun_py.engine.worker_rules import WorkerRules
 from minigun_py.plan.segment import Segment, portable
 
 __all__ = ["SegmentKernel", "kernel_for"]
@@ -60,10 +61,7 @@ class SegmentKernel:
         control: Control | None = None,
         awaits: bool = False,
         at_birth: Functions = (),
-        timeout: float | None = None,
-        looks_at_time: bool = False,
-        renews_state: bool = False,
-        max_rss: int | None = None,
+        rules: WorkerRules = WorkerRules(),  # noqa: B008 - frozen
     ) -> None:
         """A kernel of a segment.
 
@@ -75,18 +73,14 @@ class SegmentKernel:
             control: The line to the run.
             awaits: Whether it is for tasks on an event loop.
             at_birth: What a worker calls before anything else; for forks, and not sent to others.
-            timeout: Seconds that a worker may be at one item.
-            looks_at_time: Whether a worker looks at that itself, since nobody can stop it.
-            renews_state: Whether a worker sets up its state anew before it tries an item again.
-            max_rss: Bytes beyond which a worker process is replaced.
+            rules: What else is asked of its workers.
         """
         self.awaits, self.at_birth = awaits, at_birth
         self.segment, self.stages = segment, segment.names
-        self.timeout, self.looks_at_time = timeout, looks_at_time and timeout is not None
+        self.rules = rules
         self.goes_on = [name in going_on for name in self.stages]
         mine = frozenset(name for name in self.stages if name in going_on)
-        self.renews_state, self.max_rss = renews_state, max_rss
-        self._made_of = segment, tuple(wanted), mine, awaits, timeout, renews_state, max_rss
+        self._made_of = segment, tuple(wanted), mine, awaits, rules
         self.clock, self.control = clock, control or Control()
         self.exits = tuple(segment.exits[place] for place in wanted)
         self.exit_stages = tuple(way_out.stage for way_out in self.exits)
@@ -97,6 +91,16 @@ class SegmentKernel:
         """What has to cross to a worker that has not inherited it: the code, not the run."""
         segment, *rest = self._made_of
         return _rebuilt, (portable(segment), *rest)
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a worker may be at one item."""
+        return self.rules.timeout
+
+    @property
+    def max_rss(self) -> int | None:
+        """Bytes beyond which a worker process is replaced."""
+        return self.rules.max_rss
 
     @property
     def holds(self) -> bool:
@@ -126,8 +130,7 @@ def kernel_for(
     wanted = [n for n, way_out in enumerate(segment.exits) if way_out.targets or outputs_wanted]
     traits = traits_of(segment.spec.kind)
     going_on = {name for name in segment.names if verdict.policy(name).goes_on}
-    retry = segment.head.options.retry
-    if retry is not None:  # its group may try again
+    if segment.head.options.retry is not None:  # its group may try again
         going_on.add(segment.head.name)
     at_birth = verdict.hooks.of("after_fork") if traits.forks else ()
     return SegmentKernel(
@@ -138,10 +141,7 @@ def kernel_for(
         control,
         traits.runs_coroutines,
         at_birth,
-        segment.head.options.timeout,
-        traits.shares_memory,
-        retry is not None and retry.fresh_state and not traits.one_lease_each,
-        segment.head.options.max_rss,
+        WorkerRules.of(segment, traits),
     )
 
 
@@ -150,16 +150,6 @@ def _rebuilt(
     wanted: Sequence[int],
     going_on: Container[str],
     awaits: bool,
-    timeout: float | None,
-    renews_state: bool,
-    max_rss: int | None,
+    rules: WorkerRules,
 ) -> SegmentKernel:
-    return SegmentKernel(
-        segment,
-        wanted,
-        going_on,
-        awaits=awaits,
-        timeout=timeout,
-        renews_state=renews_state,
-        max_rss=max_rss,
-    )
+    return SegmentKernel(segment, wanted, going_on, awaits=awaits, rules=rules)

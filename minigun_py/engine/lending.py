@@ -31,6 +31,7 @@ from minigun_py.engine.lease import LeaseBook
 from minigun_py.engine.loop import Loop, LoopInbox, Stalled
 from minigun_py.engine.pace import Pace
 from minigun_py.engine.partition import share_of
+from minigun_py.engine.sabotage import Hold
 from minigun_py.engine.waiting_room import WaitingRoom
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 from minigun_py.plan.segment import Segment
@@ -226,6 +227,13 @@ class Lending:
     def ended(self) -> None:
         """An item has ended without an answer."""
         self._keeping.ended()
+
+    def wait_for(self, hold: Hold) -> None:
+        """Wait until the workers may begin, or a cut."""
+        hold.on_release(self.wake_all)
+        with self._changed:
+            while hold.held and not self._closing:
+                self._changed.wait()  # ended by `wake_all`
 
     def close(self) -> int:
         """Take and lend nothing more. Returns how many items were on their way here."""

@@ -7,7 +7,6 @@ are harvested: it is what the stage before it emitted.
 from __future__ import annotations
 
 import operator
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,8 +19,10 @@ from minigun_py.emission import WORKER_GLOBAL, Target
 from minigun_py.engine.current import Current, entered
 from minigun_py.engine.in_time import within
 from minigun_py.engine.router import Router, undeclared
+from minigun_py.engine.sabotage import sabotaged
+from minigun_py.engine.stray_errors import as_death, as_failure, is_stray_cancel
 from minigun_py.engine.worker_state import WorkerState
-from minigun_py.errors import UsageError, WorkerDied
+from minigun_py.errors import UsageError
 from minigun_py.plan.stage import Consumer
 
 if TYPE_CHECKING:
@@ -71,8 +72,12 @@ class SegmentWorker:
         """What `current()` gives in a stage, or in a setup."""
         name = self._state.stage or self._kernel.stages[index]
         control = self._post.control
-        attempt = self.attempt if index == 0 else 1
+        attempt = self._attempt_in(index)
         return Current(name, self._post.worker, attempt, control.cancel, control.drain)
+
+    def _attempt_in(self, index: int) -> int:
+        """How often the running item is run by a stage by now."""
+        return self.attempt if index == 0 else 1
 
     @contextmanager
     def _timed(self, items: Iterable[Any]) -> Iterator[None]:
@@ -182,9 +187,13 @@ class SegmentWorker:
         call = shape.call
         if shape.takes_state:
             call = partial(call, state=self._state.values[index])
-        if index == 0 and self._kernel.looks_at_time:
-            assert self._kernel.timeout is not None
-            call = within(self._kernel.timeout, call, shape.coroutine, self._kernel.clock)
+        rules = self._kernel.rules
+        deeds = rules.deeds.get(self._kernel.stages[index])
+        if deeds:
+            attempt = partial(self._attempt_in, index)
+            call = sabotaged(deeds, rules.lethal, attempt, call, shape.coroutine)
+        if index == 0 and rules.looks_at_time and rules.timeout is not None:
+            call = within(rules.timeout, call, shape.coroutine, self._kernel.clock)
         if not shape.coroutine or (index == 0 and self._kernel.segment.is_source):
             return call
         if self._kernel.awaits:
@@ -223,8 +232,8 @@ class SegmentWorker:
             frame = error.__traceback__
             assert frame is not None
             index, position = lines.get(frame.tb_lineno, (None, 0))
-            if _is_stray_cancel(error):
-                error = _as_failure(error)
+            if is_stray_cancel(error):
+                error = as_failure(error)
             if index is not None and isinstance(error, Exception | SystemExit):
                 item = values[position] if position >= 0 else None
                 if not self._fail(index, item, error.with_traceback(frame.tb_next)):
@@ -244,7 +253,7 @@ class SegmentWorker:
     def _fail(self, index: int, item: Any, error: Exception | SystemExit) -> bool:
         """Note a failure. True if it ends the run."""
         if isinstance(error, SystemExit):
-            error = _as_death(error)
+            error = as_death(error)
         self._failed[index] += 1
         if index == 0 and self._state.kept is not None:
             self._state.kept.failed()
@@ -317,29 +326,3 @@ class Given:
 
 class Stopped(BaseException):
     """Unwinds the loops after a failure that ends the run."""
-
-
-def _is_stray_cancel(error: BaseException) -> bool:
-    """Whether a stage raised CancelledError although nobody cancels the task that runs it."""
-    asyncio = sys.modules.get("asyncio")  # without it there is no such error
-    if asyncio is None or not isinstance(error, asyncio.CancelledError):
-        return False
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        return True
-    return task is None or task.cancelling() == 0
-
-
-def _as_failure(error: BaseException) -> Exception:
-    failure = RuntimeError("the stage raised CancelledError, and nobody had cancelled it")
-    failure.__cause__ = error
-    return failure.with_traceback(error.__traceback__)
-
-
-def _as_death(error: SystemExit) -> WorkerDied:
-    code = error.code
-    status = code if isinstance(code, int) else int(code is not None)
-    died = WorkerDied(f"the stage called sys.exit({code!r})", status)
-    died.__cause__ = error
-    return died

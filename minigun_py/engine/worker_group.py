@@ -38,6 +38,7 @@ from minigun_py.engine.lending import Lending
 from minigun_py.engine.loop import Loop, LoopInbox
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits, PermittedLeases
+from minigun_py.engine.sabotage import hold_for
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted, ContextError, ItemTimedOut, WorkerDied
 from minigun_py.plan.segment import Segment
@@ -74,7 +75,7 @@ class WorkerGroup:
         self._ledger, self._verdict = ledger, verdict
         self._letter_boxes = LetterBoxes(segment)
         in_order = segment.head.options.ordered and not kernel.holds
-        self._permits = permits
+        self._permits, self._hold = permits, hold_for(self.name)
         self._delivery = Delivery(
             outbox,
             OPEN_PLACES * segment.spec.workers if in_order else None,
@@ -99,6 +100,8 @@ class WorkerGroup:
             leases: LeaseReceiver = self._lending
             if self._permits is not None:
                 leases = PermittedLeases(self._lending, self._permits)
+            if self._hold is not None:
+                self._lending.wait_for(self._hold)
             self._context.serve(leases, self.answer)
             self._outbox.deliver()
             patience = EXIT_SECONDS

@@ -18,7 +18,7 @@ from minigun_py.cli.progress import (
 )
 from minigun_py.engine.ledger import StageBook
 from minigun_py.engine.report import StageReport
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 
 def standing(done: int, seconds: float = 2.0, name: str = "parse", skipped: int = 0) -> RunReport:

@@ -11,7 +11,7 @@ import pytest
 from contract.gate import LIMIT, open_gate
 from minigun_py.contexts import ContextPool
 from minigun_py.errors import ContextError, RunCancelled, UsageError
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 KINDS = ("inline", "thread", "fork")
 

@@ -13,7 +13,7 @@ from minigun_py.contexts.crew import Spawned
 from minigun_py.contexts.remote_worker import RemoteWorker
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.time_limit import UNBEGUN_CHECK, TimeLimit
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 
 class Room:

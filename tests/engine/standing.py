@@ -24,7 +24,7 @@ from minigun_py.placement import ContextKind, ContextSpec
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.channel import Receiver, Sender, open_channel
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 __all__ = ["Scripted", "Stand", "run_lease"]
 

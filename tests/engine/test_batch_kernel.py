@@ -13,8 +13,8 @@ from engine.working import opened
 from minigun_py.contexts.answer import StageCounts
 from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.kernel import SegmentKernel
+from minigun_py.testing.clock import VirtualClock
 from plan.drawing import batch, consumer
-from support.clock import VirtualClock
 
 
 def kernel(

@@ -15,8 +15,8 @@ from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import ChannelAborted
+from minigun_py.testing.clock import VirtualClock
 from plan.drawing import accumulator, consumer, processor
-from support.clock import VirtualClock
 
 
 class Turns:

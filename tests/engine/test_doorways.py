@@ -11,8 +11,8 @@ from minigun_py.engine.loop import LoopInbox
 from minigun_py.errors import EndOfChannel, WouldBlock
 from minigun_py.plan.stage import DeclaredStage
 from minigun_py.primitives.channel import Receiver
+from minigun_py.testing.clock import VirtualClock
 from plan.drawing import batch, processor, segments_of, source
-from support.clock import VirtualClock
 
 
 class House:

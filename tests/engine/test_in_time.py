@@ -10,7 +10,7 @@ import pytest
 from minigun_py.clock import SYSTEM_CLOCK
 from minigun_py.engine.in_time import within
 from minigun_py.errors import ItemTimedOut
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 SHORT, LONG = 0.01, 60.0
 

@@ -14,8 +14,8 @@ from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import UsageError, WorkerDied
 from minigun_py.plan.segment import Exit, Segment
+from minigun_py.testing.clock import VirtualClock
 from plan.drawing import consumer, processor
-from support.clock import VirtualClock
 
 
 def run(

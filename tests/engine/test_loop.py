@@ -16,7 +16,7 @@ from minigun_py.engine.loop import BacklogSender, Loop, LoopInbox, Stalled
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 from minigun_py.primitives.backlog import Backlog
 from minigun_py.primitives.channel import Sender, open_channel
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 PATIENCE = 20.0
 

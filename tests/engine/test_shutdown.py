@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigun_py.engine.shutdown import PATIENCE, Phase, Shutdown
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from minigun_py.events import Observers
 from minigun_py.plan.signature import Output
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.channel import Receiver, open_channel
+from minigun_py.testing.clock import VirtualClock
 from plan.drawing import source as producer_stage
-from support.clock import VirtualClock
 
 PATIENCE = 20.0
 

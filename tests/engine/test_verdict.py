@@ -17,8 +17,8 @@ from minigun_py.events import Event, ItemFailed, Observers, StageEnded, WorkerRe
 from minigun_py.plan.hooks import Hook, Hooks
 from minigun_py.plan.options import OnError
 from minigun_py.primitives.cancel import CancelToken
+from minigun_py.testing.clock import VirtualClock
 from plan.drawing import processor, source
-from support.clock import VirtualClock
 
 
 class Room:

@@ -18,8 +18,8 @@ from minigun_py.engine.worker_group import EXIT_SECONDS, OPEN_PLACES
 from minigun_py.errors import ChannelAborted, EndOfChannel, WorkerDied, WouldBlock
 from minigun_py.plan.options import checked_options
 from minigun_py.plan.stage import OwnStage, Stage
+from minigun_py.testing.clock import VirtualClock
 from plan.drawing import batch
-from support.clock import VirtualClock
 
 PATIENCE = 20.0
 

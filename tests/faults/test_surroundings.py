@@ -25,7 +25,7 @@ from faults.deeds import run_inside, square
 from faults.kinds import KINDS, AnyPipeline, has_several_workers, kinds_with, traits_for
 from minigun_py import Pipeline, PipelineFailed
 from minigun_py.errors import UsageError
-from support.leaks import Snapshot
+from minigun_py.testing.leaks import Snapshot
 
 RUNS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 30
 """Runs one after the other. Those that start interpreters or processes anew are slow to begin."""

@@ -13,7 +13,7 @@ import pytest
 
 from faults.kinds import AnyPipeline, kinds_that, kinds_with, traits_for
 from minigun_py import ItemTimedOut, Pipeline, PipelineFailed, Retry, UsageError, current
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 HANGING = 5
 SECONDS = 0.5

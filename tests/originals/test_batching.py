@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, ClassVar
 
 from minigun_py import Pipeline, Stage, To
+from minigun_py.testing.clock import VirtualClock
 from originals.kinds import (
     SINGLY,
     in_every_kind,
@@ -19,7 +20,6 @@ from originals.kinds import (
     pipeline,
     where,
 )
-from support.clock import VirtualClock
 
 KINDS_OF_MAIL = (
     "newsletter", "transactional", "newsletter", "promotional", "transactional", "newsletter",

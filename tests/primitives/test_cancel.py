@@ -12,7 +12,7 @@ import pytest
 
 from minigun_py.errors import RunCancelled
 from minigun_py.primitives.cancel import CancelToken
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 LIMIT = 10.0  # seconds that a wait may take before the test has failed
 

@@ -19,7 +19,7 @@ from minigun_py.errors import (
     WouldBlock,
 )
 from minigun_py.primitives.channel import Receiver, Sender, open_channel
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 LIMIT = 10.0  # seconds that a wait may take before the test has failed
 

@@ -3,10 +3,6 @@
 A snapshot is taken before the test and compared with what is there afterwards. Threads get a
 moment to end, because a thread that was told to stop is not gone yet; a child that nobody has
 waited for and a descriptor that nobody has closed are leaks at once.
-
-The fixture is automatic in every test::
-
-    from support.leaks import no_leaks
 """
 
 from __future__ import annotations
@@ -19,22 +15,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-import pytest
+__all__ = ["Snapshot"]
 
-GRACE_SECONDS = 2.0
+GRACE_SECONDS: Final = 2.0
+
+TASKS: Final = Path("/proc/self/task")
 
 # Loaded for good by a first import; libffi, for one, keeps its own file open from then on.
-SHARED_LIBRARY = re.compile(r"\.so(\.\d+)*$")
-
-
-@pytest.fixture(autouse=True)
-def no_leaks() -> Iterator[None]:
-    """Fail the test that leaves a thread, a child process or an open descriptor behind."""
-    before = Snapshot.take()
-    yield
-    if leaks := before.find_leaks():
-        pytest.fail("left behind:\n" + "\n".join(f"  {leak}" for leak in leaks), pytrace=False)
+SHARED_LIBRARY: Final = re.compile(r"\.so(\.\d+)*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +73,9 @@ class Snapshot:
 def _children() -> set[int]:
     """Every child, dead ones that nobody has waited for included."""
     found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
+    if not TASKS.is_dir():  # a system without /proc
+        return found
+    for task in TASKS.iterdir():
         try:
             found.update(map(int, (task / "children").read_text().split()))
         except (FileNotFoundError, ProcessLookupError):
@@ -93,7 +85,9 @@ def _children() -> set[int]:
 
 def _descriptors() -> list[str]:
     """What each open descriptor points to, but for shared libraries."""
-    targets = []
+    targets: list[str] = []
+    if not TASKS.is_dir():
+        return targets
     for number in os.listdir("/proc/self/fd"):
         try:
             targets.append(os.readlink(f"/proc/self/fd/{number}"))

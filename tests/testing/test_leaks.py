@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.leaks import Snapshot
+from minigun_py.testing.leaks import Snapshot
 
 pytest_plugins = ("pytester",)
 
@@ -91,14 +91,12 @@ def test_the_file_of_a_shared_library_is_none(name: str, tmp_path: Path) -> None
         assert before.find_leaks() == []
 
 
-def test_the_fixture_fails_exactly_the_tests_that_leak(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    pytester.makeconftest("from support.leaks import no_leaks")
+def test_the_fixture_fails_exactly_the_tests_that_leak(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
-        import os, sys, threading
+        import os, sys, threading, pytest
+
+        pytestmark = pytest.mark.usefixtures("no_leaks")
 
         stop = threading.Event()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.clock import VirtualClock
+from minigun_py.testing.clock import VirtualClock
 
 
 def test_time_stands_still_until_it_is_advanced() -> None:

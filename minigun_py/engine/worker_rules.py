@@ -1,0 +1,46 @@
+"""What holds for the workers of a segment, wherever they are. It crosses with the stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from minigun_py.contexts.context import Traits
+from minigun_py.engine.sabotage import Deed, deeds_for
+from minigun_py.plan.segment import Segment
+
+__all__ = ["WorkerRules"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRules:
+    """What is asked of a worker beside running its stages.
+
+    Attributes:
+        timeout: Seconds that it may be at one item.
+        looks_at_time: Whether it looks at that itself, since nobody can stop it.
+        renews_state: Whether it sets up its state anew before it tries an item again.
+        max_rss: Bytes beyond which it is replaced, if it is a process.
+        deeds: What a test has planted, by stage.
+        lethal: Whether it may die of it alone.
+    """
+
+    timeout: float | None = None
+    looks_at_time: bool = False
+    renews_state: bool = False
+    max_rss: int | None = None
+    deeds: Mapping[str, Sequence[Deed]] = field(default_factory=dict)
+    lethal: bool = False
+
+    @classmethod
+    def of(cls, segment: Segment, traits: Traits) -> WorkerRules:
+        """What a segment asks of its workers, which are of a kind with these traits."""
+        said = segment.head.options
+        return cls(
+            timeout=said.timeout,
+            looks_at_time=said.timeout is not None and traits.shares_memory,
+            renews_state=bool(said.retry and said.retry.fresh_state and not traits.one_lease_each),
+            max_rss=said.max_rss,
+            deeds={name: deeds for name in segment.names if (deeds := deeds_for(name))},
+            lethal=traits.survives_crash,
+        )
