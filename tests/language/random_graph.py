@@ -55,6 +55,8 @@ class Node:
     """In which of the nested pipelines it is declared."""
     back: str | None = None
     """A stage before it, to which it sends what has not gone round often enough."""
+    letters: str | None = None
+    """The stage that gets the items on which it fails."""
 
     @property
     def static(self) -> list[str]:
@@ -71,8 +73,14 @@ class Node:
         """The targets that are named in ``routes``."""
         return self.targets[::2] if self.routing == "routes" else []
 
+    def fails_on(self, item: int) -> bool:
+        """Whether an item is a dead letter."""
+        return self.letters is not None and item % 13 == 5
+
     def gives(self, items: list[int]) -> list[int]:
         """What it makes of all that it receives, in any order."""
+        if self.kind == "letters":
+            return items
         if self.kind in SOURCES:
             return list(range(self.number))
         if self.kind in EACH:
@@ -138,7 +146,10 @@ def expected(graph: Graph) -> Counter[int]:
         received = {node.name: list(returned.get(node.name, ())) for node in graph.nodes}
         outputs, back = Counter[int](), dict[str, list[int]]()
         for node in graph.nodes:
-            given = node.gives(received[node.name])
+            letters = [item for item in received[node.name] if node.fails_on(item)]
+            if node.letters is not None:
+                received[node.letters] += letters
+            given = node.gives([n for n in received[node.name] if not node.fails_on(n)])
             outputs.update(given if node.is_end else ())
             for value in given:
                 for target in node.goes_to(value):
@@ -184,16 +195,10 @@ def built(graph: Graph) -> Pipeline:
 def declare(pipe: Pipeline, node: Node) -> None:
     """Declare a node as one stage, or, for a batch, as two."""
     said = {"name": node.name} | node.options
-    out: dict[str, Any] = {"to": node.static, "routes": node.routes}
-    if node.back is not None:
-        out["feedback"] = node.back
-    if node.routing in (*SPREAD, "partition"):
-        out["routing"] = node.routing
-    if node.routing == "partition":
-        out["key"] = lambda value: value % 5
-    if node.routing == "choice":
-        out["routing"] = node.chosen
-    if node.kind == "batch":
+    out = ways_out(node)
+    if node.kind == "letters":
+        pipe.consumer(lambda failed: failed.item, **said)
+    elif node.kind == "batch":
         pipe.batch(1 + node.number % 4, **said, to=f"{node.name}_each")
         pipe.unbatch(name=f"{node.name}_each", **out)
     elif node.kind == "once":
@@ -210,6 +215,22 @@ def declare(pipe: Pipeline, node: Node) -> None:
         pipe.processor(stream_of(node), **said, **out, stream=True)
     else:
         pipe.processor(function_of(node), **said, **out)
+
+
+def ways_out(node: Node) -> dict[str, Any]:
+    """The options that say where it sends."""
+    out: dict[str, Any] = {"to": node.static, "routes": node.routes}
+    if node.back is not None:
+        out["feedback"] = node.back
+    if node.letters is not None:
+        out["dead_letter"] = node.letters
+    if node.routing in (*SPREAD, "partition"):
+        out["routing"] = node.routing
+    if node.routing == "partition":
+        out["key"] = lambda value: value % 5
+    if node.routing == "choice":
+        out["routing"] = node.chosen
+    return out
 
 
 def source_of(node: Node) -> Callable[..., Any]:
@@ -239,14 +260,19 @@ def stream_of(node: Node) -> Callable[..., Any]:
 
 
 def function_of(node: Node) -> Callable[..., Any]:
+    def of_each(item: int) -> list[int]:
+        if node.fails_on(item):
+            raise ValueError(item)
+        return node.of_each(item)
+
     def yields(item: int) -> Iterator[Any]:
-        yield from node.emits(node.of_each(item))
+        yield from node.emits(of_each(item))
 
     def returns(item: int) -> Any:
-        return next(node.emits(node.of_each(item)), None)
+        return next(node.emits(of_each(item)), None)
 
     async def waits(item: int) -> AsyncIterator[Any]:
-        for value in node.emits(node.of_each(item)):
+        for value in node.emits(of_each(item)):
             yield value
 
     if node.options.get("execution") == "async":
@@ -271,6 +297,7 @@ def graphs(draw: st.DrawFn, kinds: tuple[str, ...] = THREADS, forks: int = 0) ->
         send_back(draw, groups)
     for node in nodes:
         place(draw, node, kinds)
+    nodes += letter_boxes(draw, groups)
     for _ in range(forks):
         node = draw(st.sampled_from(nodes))
         if node.kind not in SOURCES and node.options.get("execution") != "async":
@@ -333,6 +360,18 @@ def send_back(draw: st.DrawFn, groups: list[list[Node]]) -> None:
     if not any(n.kind in PULLING and n.name in loop for loop in loops for n in nodes):
         for node in group:
             node.back = back
+
+
+def letter_boxes(draw: st.DrawFn, groups: list[list[Node]]) -> list[Node]:
+    """Stages that get the items on which others fail; one may be for several."""
+    able = [group for group in groups if group[0].kind in EACH]
+    boxes = [Node(f"letters_{n}", "letters") for n in range(draw(st.sampled_from((0, 0, 1, 2))))]
+    used: dict[str, Node] = {}
+    for group in able if boxes else ():
+        box = draw(st.sampled_from([None, *boxes]))
+        for node in group if box is not None else ():
+            node.letters, used[box.name] = box.name, box
+    return list(used.values())
 
 
 def _reached(nodes: list[Node], start: str) -> set[str]:
