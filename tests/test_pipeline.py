@@ -1211,7 +1211,14 @@ def test_a_report_goes_into_json() -> None:
     report = fed(range(5), fail_on_three, on_error="skip").run()
     told = json.loads(json.dumps(report.to_dict()))
     assert told["stages"]["stage_0"]["skipped"] == 1
-    assert told["failures"] == [{"stage": "stage_0", "item": "3", "error": "ValueError('three')"}]
+    failed = {"stage": "stage_0", "item": "3", "error": "ValueError('three')", "attempts": 1}
+    assert (told["failures"], told["failed_items"]) == ([failed], [])
+
+
+def test_dead_letters_go_into_json_too() -> None:
+    report = fed(range(5), fail_on_three, on_error="dead_letter").run()
+    told = json.loads(json.dumps(report.to_dict()))
+    assert [failed["item"] for failed in told["failed_items"]] == ["3"]
 
 
 def test_a_report_keeps_the_first_thousand_failures_and_counts_all() -> None:

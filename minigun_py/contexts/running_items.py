@@ -113,10 +113,10 @@ class RunningItems:
 
     def keep_last_words(self, slot: int) -> None:
         """In a worker process: have `faulthandler` write to this worker's page, if it can."""
-        import faulthandler  # here: it does not load in a subinterpreter, which may import this
-
         if self._descriptor is None:
             return
+        import faulthandler  # here: it does not load in a subinterpreter, which has no such page
+
         with contextlib.suppress(OSError):  # no /proc here: it goes where it would go
             page = os.open(f"/proc/self/fd/{self._descriptor}", os.O_WRONLY)
             os.lseek(page, self._page(slot), os.SEEK_SET)

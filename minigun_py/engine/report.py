@@ -135,9 +135,8 @@ class RunReport:
             "outputs": self.outputs,
             "bottleneck": self.bottleneck,
             "stages": {name: asdict(stage) for name, stage in self.stages.items()},
-            "failures": [
-                {"stage": f.stage, "item": f.shown(), "error": repr(f.error)} for f in self.failures
-            ],
+            "failures": [_told(failed) for failed in self.failures],
+            "failed_items": [_told(failed) for failed in self.failed_items],
         }
 
     def __str__(self) -> str:
@@ -155,6 +154,15 @@ class RunReport:
         if self.bottleneck is not None:
             head += f"; the bottleneck is {self.bottleneck}"
         return "\n".join([head, *lines])
+
+
+def _told(failed: FailedItem[Any]) -> dict[str, Any]:
+    return {
+        "stage": failed.stage,
+        "item": failed.shown(),
+        "error": repr(failed.error),
+        "attempts": failed.attempts,
+    }
 
 
 _COLUMNS: Final = (

@@ -86,5 +86,7 @@ def test_it_is_json() -> None:
     assert told == record.to_dict()
     assert (told["pipeline"], told["ok"], told["duration"]) == ("census", True, 1.5)
     assert (told["outputs"], told["bottleneck"]) == (3, "a")
-    assert told["failures"] == [{"stage": "a", "item": "<odd>", "error": "ValueError('no')"}]
+    assert told["failures"] == [
+        {"stage": "a", "item": "<odd>", "error": "ValueError('no')", "attempts": 1}
+    ]
     assert told["stages"]["a"]["workers"] == 1
