@@ -112,11 +112,11 @@ def test_c_code_that_never_comes_back_is_stopped(kind: str) -> None:
 @processes
 def test_a_setup_takes_nothing_of_the_time_of_an_item(kind: str) -> None:
     def slowly() -> str:
-        threading.Event().wait(2 * SECONDS)
+        threading.Event().wait(1.5 * SECONDS)
         return "ready"
 
     pipe = Pipeline("set up")
-    pipe.source(range(3))
+    pipe.source(range(2))
     pipe.processor(
         lambda number, state: (number, state),
         name="ready",
@@ -124,7 +124,7 @@ def test_a_setup_takes_nothing_of_the_time_of_an_item(kind: str) -> None:
         execution=kind,
         timeout=SECONDS,
     )
-    assert sorted(pipe.collect()) == [(n, "ready") for n in range(3)]
+    assert sorted(pipe.collect()) == [(n, "ready") for n in range(2)]
 
 
 def test_a_generator_has_its_time_for_all_that_it_gives() -> None:
