@@ -8,6 +8,7 @@ from typing import Any
 
 from minigun_py.engine.capsules import Capsule
 from minigun_py.engine.kernel import SegmentKernel
+from minigun_py.engine.report import shown
 from minigun_py.plan.segment import Exit
 
 __all__ = ["replay_capsule"]
@@ -35,7 +36,7 @@ def replay_capsule(
         worker.close()
     for way_out, values in zip(kernel.exits, harvest.outputs, strict=True):
         for value in values:
-            say(f"emits {_shown(value)}{_target(way_out)}")
+            say(f"emits {shown(value)}{_target(way_out)}")
     if not harvest.failures:
         say("it did not fail this time")
         return None
@@ -62,10 +63,3 @@ class _OneTurn:
 
 def _target(way_out: Exit) -> str:
     return f" to {', '.join(way_out.targets)}" if way_out.targets else ""
-
-
-def _shown(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception:
-        return f"<{type(value).__name__} whose repr fails>"

@@ -40,13 +40,12 @@ class TimeLimit:
         """The workers that are, from now on. Each is told once."""
         if self.seconds is None:
             return []
-        late = [
-            worker
-            for worker in workers
-            if worker.leases and worker.overdue is None and self._left(worker) <= 0
-        ]
-        for worker in late:
-            worker.overdue = self._running.read(worker.slot)
+        late: list[RemoteWorker] = []
+        for worker in workers:
+            item = self._running.read(worker.slot)  # first: it may go on to another meanwhile
+            if worker.leases and worker.overdue is None and self._left(worker) <= 0:
+                worker.overdue = item
+                late.append(worker)
         return late
 
     def _left(self, worker: RemoteWorker) -> float:

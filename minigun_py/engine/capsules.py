@@ -49,8 +49,13 @@ class Capsules:
         self._directory, self._pipeline, self._graph = directory, pipeline, graph
         self._lock = threading.Lock()
         self._codes: dict[str, bytes | None] = {}
-        self._written = 0
+        self._written = self._number = 0
         self._complained = False
+        self._versions = {
+            "minigun_py": importlib.metadata.version("minigun-py"),
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        }
 
     def save(self, failed: FailedItem[Any]) -> None:
         """Write one. That it cannot be written is warned of once, and ends nothing."""
@@ -61,17 +66,28 @@ class Capsules:
                 return
             self._written += 1
             try:
-                content = self._content(failed)
-                _write(self._directory / self._name(failed.stage), content)
-            except OSError as error:
+                self._write(failed.stage, self._content(failed))
+            except Exception as error:
                 if not self._complained:
                     self._complained = True
                     text = f"a failure capsule cannot be written: {error}"
                     warnings.warn(text, RuntimeWarning, stacklevel=2)
 
-    def _name(self, stage: str) -> str:
+    def _write(self, stage: str, content: bytes) -> None:
+        """Write a file with a number that none has yet: runs may share a directory."""
         plain = re.sub(r"[^\w.-]", "_", f"{self._pipeline}-{stage}")
-        return f"{plain}-{os.getpid()}-{self._written:04}.capsule"
+        while True:
+            self._number += 1
+            name = f"{plain}-{os.getpid()}-{self._number:04}.capsule"
+            try:
+                descriptor = os.open(
+                    self._directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
+                )
+            except FileExistsError:
+                continue
+            with open(descriptor, "wb") as file:
+                file.write(content)
+            return
 
     def _content(self, failed: FailedItem[Any]) -> bytes:
         code, item = self._code(failed.stage), _pickled(failed.item)
@@ -83,11 +99,7 @@ class Capsules:
             "error": f"{type(failed.error).__name__}: {failed.error}",
             "traceback": failed.traceback,
             "path": import_path(),
-            "versions": {
-                "minigun_py": importlib.metadata.version("minigun-py"),
-                "python": platform.python_version(),
-                "platform": platform.platform(),
-            },
+            "versions": self._versions,
         }
         return b"".join([FORMAT, json.dumps(told).encode(), b"\n", pickle.dumps((code, item))])
 
@@ -168,9 +180,3 @@ def _pickled(item: Any) -> bytes | None:
         return bytes(cloudpickle.dumps(item, protocol=5))
     except Exception:
         return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)

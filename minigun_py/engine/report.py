@@ -11,7 +11,7 @@ from minigun_py.contexts.crossing import pack_error, unpack_error
 from minigun_py.engine.latency import Latency
 from minigun_py.engine.ledger import StageBook
 
-__all__ = ["FailedItem", "RunReport", "StageReport"]
+__all__ = ["FailedItem", "RunReport", "StageReport", "shown"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -40,11 +40,16 @@ class FailedItem(Generic[T_co]):
 
     def shown(self, longest: int | None = None) -> str:
         """The item as text, cut short after so many characters; whatever its repr does."""
-        try:
-            text = repr(self.item)
-        except Exception:
-            text = f"<{type(self.item).__name__} whose repr fails>"
+        text = shown(self.item)
         return text if longest is None or len(text) <= longest else text[:longest] + "..."
+
+
+def shown(value: Any) -> str:
+    """A value as text, whatever its repr does."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__} whose repr fails>"
 
 
 def _rebuilt(stage: str, item: Any, error: Exception, text: str, attempts: int) -> FailedItem[Any]:

@@ -138,7 +138,8 @@ class Verdict:
     def stages_ended(self, stages: Sequence[str]) -> None:
         """The lane of these stages has ended."""
         for stage in stages:
-            self.look_at(stage)
+            if not self._token.cancelled:
+                self.look_at(stage)
             self.tell(functools.partial(StageEnded, stage=stage))
             self.call_stage_hooks("after", stage)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from minigun_py.contexts.context import Traits
 from minigun_py.engine.sabotage import Deed, deeds_for
+from minigun_py.errors import UsageError
 from minigun_py.plan.segment import Segment
 
 __all__ = ["WorkerRules"]
@@ -36,6 +37,10 @@ class WorkerRules:
     def of(cls, segment: Segment, traits: Traits) -> WorkerRules:
         """What a segment asks of its workers, which are of a kind with these traits."""
         said = segment.head.options
+        if segment.is_source and deeds_for(segment.head.name):
+            raise UsageError(
+                f"{segment.head}: a producer receives no items, so no fault can be planted in it"
+            )
         return cls(
             timeout=said.timeout,
             looks_at_time=said.timeout is not None and traits.shares_memory,

@@ -252,7 +252,7 @@ def _on_error(value: Any, where: str) -> OnError:
 
 def _max_failures(value: Any, where: str) -> float:
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    if not known or not value >= 0 or (value > 1 and value != int(value)):
+    if not known or not value >= 0 or (value > 1 and not float(value).is_integer()):
         raise UsageError(
             f"{where}: max_failures is a whole number, or a share of all items below 1, "
             f"not {value!r}"

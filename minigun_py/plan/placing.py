@@ -94,9 +94,12 @@ def _stoppable(
 ) -> Placement:
     """Where a stage runs whose items have a time limit: where one can be stopped."""
     said, why = stage.options, None
+    advice = advise(said.resources, stage.is_coroutine, here)
     kind = wishes.override or said.execution
     if kind is None and said.ground.block is not None:
         kind = said.ground.execution
+    if kind is None and advice.kind is not None and _keeps_time(advice.kind):
+        kind, why = advice.kind, advice.reason
     if kind is None and wishes.execution is not None and _keeps_time(wishes.execution):
         kind = wishes.execution
     if kind is None:
@@ -109,9 +112,10 @@ def _stoppable(
             f"{stage}: {a} {traits.worker} cannot be stopped, so it has no timeout; name another "
             "execution, such as 'fork', or none, and one is chosen"
         )
-    workers = said.workers or (said.ground.workers if said.ground.block else wishes.workers)
+    around = said.ground.workers if said.ground.block else wishes.workers
+    workers = said.workers or (advice.workers if kind is advice.kind else None) or around
     spec = _spec(stage, kind, _count(workers, kind, wishes, here))
-    return Placement(spec, default, why, isinstance(workers, int))
+    return Placement(spec, default, why, isinstance(said.workers or around, int))
 
 
 def _keeps_time(kind: ContextKind) -> bool:

@@ -92,3 +92,20 @@ def test_a_worker_that_has_ended_its_items_is_not_overdue(room: Room) -> None:
     assert list(room.begin(0)) == ["a", "b"]
     room.clock.advance(1e6)
     assert room.limit(1.0).overdue(room.workers) == []
+
+
+def test_a_worker_that_goes_on_while_it_is_looked_at_blames_no_other_item(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit, items = room.limit(1.0), room.begin(0)
+    next(items)
+    began = room.notes.began(0)
+
+    def told_late(slot: int) -> float | None:
+        next(items)
+        return began
+
+    monkeypatch.setattr(room.notes, "began", told_late)
+    room.clock.advance(5.0)
+    assert limit.overdue(room.workers) == [room.workers[0]]
+    assert room.workers[0].overdue == (7, 0)

@@ -158,3 +158,23 @@ def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "c").write_text("")
     with pytest.raises(UsageError, match="is no directory"):
         Pipeline("wrong").run([1], capsules=tmp_path / "c")
+
+
+def test_runs_that_share_a_directory_write_over_nothing(tmp_path: Path) -> None:
+    saved(tmp_path / "c", 1, 2)
+    assert sorted(capsule.item() for capsule in saved(tmp_path / "c", 3)) == [1, 2, 3]
+
+
+def test_an_error_that_cannot_be_told_ends_nothing(tmp_path: Path) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("mute")
+
+    def fails(item: int) -> None:
+        raise Mute
+
+    pipe = Pipeline("mute")
+    pipe.source(range(3))
+    pipe.processor(fails, on_error="skip")
+    with pytest.warns(RuntimeWarning, match="a failure capsule cannot be written: mute"):
+        assert pipe.run(capsules=tmp_path / "c")["fails"].skipped == 3

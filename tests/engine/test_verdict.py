@@ -345,3 +345,13 @@ def test_a_share_is_looked_at_again_when_the_stage_has_ended() -> None:
     assert room.verdict.errors == ()
     room.verdict.stages_ended(["a"])
     assert isinstance(room.verdict.errors[0], TooManyFailures)
+
+
+def test_a_share_is_not_looked_at_after_a_cut() -> None:
+    room = Room("skip", most=0.01)
+    room.fails(1, ValueError("first"))
+    room.fails(2, ValueError("second"))
+    room.ledger.cancelled("a", 98)
+    room.token.cancel("enough")
+    room.verdict.stages_ended(["a"])
+    assert room.verdict.errors == ()

@@ -142,6 +142,15 @@ def test_a_fault_in_a_stage_that_never_ran_is_told_of(planted: Any) -> None:
         doubled("inline").run()
 
 
+@pytest.mark.parametrize("kind", ["inline", "thread"])
+def test_a_fault_in_a_producer_is_refused(kind: str) -> None:
+    with (
+        pytest.raises(UsageError, match="a producer receives no items"),
+        raise_in("source", OSError),
+    ):
+        doubled(kind).run()
+
+
 def test_a_queue_that_is_not_there_is_told_of() -> None:
     with pytest.raises(UsageError, match="with a queue of its own"):  # noqa: SIM117
         with full_queue("double"):

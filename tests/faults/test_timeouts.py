@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from faults.kinds import AnyPipeline, kinds_that, kinds_with, traits_for
-from minigun_py import ItemTimedOut, Pipeline, PipelineFailed, Retry, UsageError, current
+from minigun_py import HEAVY_IO, ItemTimedOut, Pipeline, PipelineFailed, Retry, UsageError, current
 from minigun_py.testing.clock import VirtualClock
 
 HANGING = 5
@@ -185,6 +185,18 @@ def test_where_no_kind_is_named_one_is_chosen_that_can_be_stopped(default: str |
     plan = pipe.plan()
     assert (plan.context_for("hang"), plan.context_for("hang_awaiting")) == ("fork", "async")
     assert "its items have a time limit, and a forked process can be stopped" in plan.explain()
+
+
+def test_a_hint_says_how_many_where_it_names_a_kind_that_can_be_stopped() -> None:
+    def placed(**options: Any) -> tuple[str, int]:
+        pipe = Pipeline("hinted")
+        pipe.source(range(9))
+        pipe.processor(hang_awaiting, resources=HEAVY_IO, **options)
+        plan = pipe.plan()
+        return plan.context_for("hang_awaiting"), plan.workers_for("hang_awaiting")
+
+    assert placed(timeout=1.0) == placed()
+    assert placed(timeout=1.0)[1] > 1
 
 
 def test_what_follows_takes_nothing_of_the_time() -> None:

@@ -191,6 +191,11 @@ def test_a_right_value_is_kept(option: str, given: Any, kept: Any) -> None:
         ),
         (
             "max_failures",
+            float("inf"),
+            "max_failures is a whole number, or a share of all items below 1, not inf",
+        ),
+        (
+            "max_failures",
             True,
             "max_failures is a whole number, or a share of all items below 1, not True",
         ),
