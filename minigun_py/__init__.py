@@ -26,10 +26,12 @@ if TYPE_CHECKING:
         unbatch,
     )
     from minigun_py.emission import To
+    from minigun_py.engine.checkpoint import Checkpoint
     from minigun_py.engine.current import Current, current
     from minigun_py.engine.report import FailedItem, RunReport
     from minigun_py.engine.run import Run
     from minigun_py.errors import (
+        CheckpointError,
         ItemTimedOut,
         MinigunError,
         NotPicklable,
@@ -59,6 +61,8 @@ __all__ = [
     "LIGHT_CPU",
     "LIGHT_IO",
     "CancelToken",
+    "Checkpoint",
+    "CheckpointError",
     "Current",
     "FailedItem",
     "ItemTimedOut",
@@ -127,6 +131,7 @@ _HOMES = {
         "declaring.marks",
     ),
     "CancelToken": "primitives.cancel",
+    "Checkpoint": "engine.checkpoint",
     "Current": "engine.current",
     "FailedItem": "engine.report",
     "Job": "job",

@@ -12,6 +12,7 @@
             ├── UsageError         fix your code: raised before the first item
             ├── ItemTimedOut       a stage took too long over an item; a `TimeoutError` as well
             ├── RunTimedOut        the run did not end in the time it was given
+            ├── CheckpointError    the file of a checkpoint is damaged, not ours, in use, or full
             ├── TooManyFailures    more items of a stage failed than its ``max_failures``
             ├── WorkerDied         a worker ended while it ran an item
             ├── NotPicklable       an item, a result or an exception cannot cross to a process
@@ -49,6 +50,7 @@ __all__ = [
     "BrokenChannel",
     "ChannelAborted",
     "ChannelError",
+    "CheckpointError",
     "ContextError",
     "EndOfChannel",
     "InternalError",
@@ -114,6 +116,10 @@ class ItemTimedOut(MinigunError, TimeoutError):
 
     def __str__(self) -> str:
         return f"it did not end within {self.seconds:g} s"
+
+
+class CheckpointError(MinigunError):
+    """The file of a checkpoint cannot be used as it is; the message says what to do."""
 
 
 class TooManyFailures(MinigunError):

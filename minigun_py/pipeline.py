@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 from minigun_py.declaring.parts import Parts
 from minigun_py.engine.failure import Policy
 from minigun_py.engine.report import RunReport
-from minigun_py.engine.run import Run, RunSettings
+from minigun_py.engine.run import Run
+from minigun_py.engine.run_settings import RunSettings
 from minigun_py.engine.stream import Stream
 from minigun_py.errors import PlanWarning, UsageError
 from minigun_py.plan.execution_plan import ExecutionPlan, PlanConfig
@@ -81,7 +82,8 @@ class Pipeline(Parts):
             **options: `execution` (a kind, over every stage's own), `cancel` (a `CancelToken`),
                 `timeout` (seconds), `on_error` (over every stage's own), `observers`,
                 `stages` (options by stage, for this run), `capsules` (a directory for failed
-                items; see `minigun replay`), `clock`.
+                items; see `minigun replay`), `checkpoint` (a file, or a `Checkpoint`, by which
+                a run that was stopped is resumed), `clock`.
 
         Raises:
             PipelineFailed: A stage failed on an item and its policy is to fail.
@@ -89,6 +91,7 @@ class Pipeline(Parts):
             RunTimedOut: The time was up.
             KeyboardInterrupt: Ctrl-C, after what was in flight has ended.
             UsageError: The pipeline cannot run. Nothing was started.
+            CheckpointError: The file of the checkpoint cannot be used. Nothing was started.
         """
         return self._prepared(items, options, outputs=False).complete()
 
@@ -136,7 +139,11 @@ class Pipeline(Parts):
         return StageGraph(self.scope(changes))
 
     def _plan(
-        self, graph: StageGraph, execution: str | None, strict: bool = False
+        self,
+        graph: StageGraph,
+        execution: str | None,
+        strict: bool = False,
+        tracked: bool = False,
     ) -> ExecutionPlan:
         checked = checked_options({"execution": execution}, f"pipeline {self.name!r}")
         ground, limits = self._grounds.pipeline, self.limits
@@ -147,6 +154,7 @@ class Pipeline(Parts):
             limits.get("max_threads"),
             limits.get("max_processes"),
             strict,
+            tracked or any(stage.options.ack is not None for stage in graph.stages.values()),
         )
         return ExecutionPlan.of(graph, config).plan()
 
@@ -158,7 +166,7 @@ class Pipeline(Parts):
             name = next(n for n in _source_names() if n not in graph.stages)
             graph = graph.fed_by(Producer(name, Options(), "", items))
         graph.check_runnable()
-        plan = self._plan(graph, given.execution)
+        plan = self._plan(graph, given.execution, tracked=given.checkpoint is not None)
         if plan.notes:
             warnings.warn("; ".join(plan.notes), PlanWarning, stacklevel=3)
         policies = {n: Policy.of(s, given.on_error) for n, s in graph.stages.items()}
@@ -168,6 +176,7 @@ class Pipeline(Parts):
             policies,
             tuple(given.observers),
             given.capsules,
+            given.checkpoint,
             given.clock,
         )
         return Run(self.name, plan, settings, outputs)

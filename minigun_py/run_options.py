@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
+from minigun_py.engine.checkpoint import Checkpoint
 from minigun_py.errors import UsageError
 from minigun_py.events import Observer
 from minigun_py.plan.options import OnError, check_seconds, checked_options, nearest, refuse_later
@@ -15,7 +16,7 @@ from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["LATER_RUN_OPTIONS", "RunOptions", "check_iterable"]
 
-LATER_RUN_OPTIONS: Final = frozenset(("progress", "total", "checkpoint", "attach", "strict"))
+LATER_RUN_OPTIONS: Final = frozenset(("progress", "total", "attach", "strict"))
 """Options of a run that the design names and this version does not have yet."""
 
 
@@ -30,6 +31,7 @@ class RunOptions:
         self.observers: Sequence[Observer] = ()
         self.stages: Mapping[str, Mapping[str, Any]] = {}
         self.capsules: Path | None = None
+        self.checkpoint: Checkpoint | None = None
         self.clock: Clock = SYSTEM_CLOCK
         known = list(vars(self))
         for name, value in options.items():
@@ -55,6 +57,13 @@ class RunOptions:
         self.capsules = None if capsules is None else Path(capsules)
         if self.capsules is not None and self.capsules.exists() and not self.capsules.is_dir():
             raise UsageError(f"{where}: capsules={capsules!r} is no directory")
+        checkpoint = options.get("checkpoint")
+        if isinstance(checkpoint, str | os.PathLike):
+            self.checkpoint = Checkpoint(checkpoint)
+        elif not isinstance(checkpoint, Checkpoint | None):
+            raise UsageError(
+                f"{where}: checkpoint is the path of a file, or a Checkpoint, not {checkpoint!r}"
+            )
         if not isinstance(options.get("stages", {}), Mapping):
             raise UsageError(f"{where}: stages is {{name: {{option: value}}}}, not {self.stages!r}")
 

@@ -7,6 +7,7 @@ import gc
 import itertools
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -260,3 +261,14 @@ def test_a_run_is_not_far_ahead_of_the_task_that_draws() -> None:
 
     asyncio.run(slowly())
     assert next(given) <= 3 * ROOM
+
+
+def test_with_a_checkpoint_an_output_is_finished_when_the_task_asks_for_the_next(
+    tmp_path: Path,
+) -> None:
+    async def draw(count: int) -> list[int]:
+        async with squares().astream(checkpoint=tmp_path / "job.db") as stream:
+            return [await anext(stream) for _ in range(count)]
+
+    assert asyncio.run(draw(3)) == [0, 1, 4]
+    assert asyncio.run(draw(3)) == [4, 9, 16]

@@ -160,6 +160,7 @@ WRONG_VALUES: list[tuple[str, Any]] = [
     ("queue_size", 1.5),
     ("chunk", -1),
     ("ordered", "yes"),
+    ("ack", "told"),
     ("on_error", "ignore"),
     ("routing", "random"),
     ("key", "day"),

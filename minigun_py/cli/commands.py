@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
-from minigun_py import Pipeline, UsageError
+from minigun_py import Checkpoint, CheckpointError, Pipeline, UsageError
 from minigun_py.cli.execution import Ending, execute
 from minigun_py.cli.exit_status import ExitStatus
 from minigun_py.cli.failures import failure_text, skipped_text
@@ -46,7 +46,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except UsageError as error:
+        except (UsageError, CheckpointError) as error:
             raise click.UsageError(str(error)) from error
         except KeyboardInterrupt:
             ctx.exit(ExitStatus.INTERRUPTED)
@@ -66,8 +66,7 @@ def _refuse(ctx: click.Context, parameter: click.Parameter, value: object) -> No
 def _later(function: F) -> F:
     """Options that later versions bring: known by name, so that they are refused by name."""
     common: dict[str, Any] = {"hidden": True, "expose_value": False, "callback": _refuse}
-    hud = click.option("--hud", is_flag=True, **common)
-    return hud(click.option("--checkpoint", metavar="FILE", **common)(function))
+    return click.option("--hud", is_flag=True, **common)(function)
 
 
 _target = click.argument("target", metavar="FILE_OR_MODULE[:NAME]")
@@ -129,6 +128,13 @@ def commands() -> None:
     metavar="DIR",
     help="Save each item that fails, with its stage, for minigun replay. They are pickles.",
 )
+@click.option(
+    "--checkpoint",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep which items are finished, and leave out those that FILE says are.",
+)
+@click.option("--fresh", is_flag=True, help="Forget what the checkpoint says, and begin anew.")
 @_later
 @click.pass_context
 def run(
@@ -141,6 +147,8 @@ def run(
     progress: bool | None,
     report_file: Path | None,
     capsules: Path | None,
+    checkpoint: Path | None,
+    fresh: bool,
 ) -> NoReturn:
     """Run a pipeline, and print what each stage did.
 
@@ -151,8 +159,15 @@ def run(
         _check_writable(report_file)
     pipe = _pipeline(target, parameters)
     stages = stage_options(options)
+    if fresh and checkpoint is None:
+        raise UsageError("--fresh says what to do with a --checkpoint, and there is none")
     ending = execute(
-        lambda: pipe.start(execution=execution, stages=stages, capsules=capsules),
+        lambda: pipe.start(
+            execution=execution,
+            stages=stages,
+            capsules=capsules,
+            checkpoint=checkpoint and Checkpoint(checkpoint, fresh=fresh),
+        ),
         _view(progress),
         _say,
     )

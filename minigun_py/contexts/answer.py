@@ -16,6 +16,7 @@ __all__ = [
     "ItemFailure",
     "Lease",
     "Returned",
+    "Share",
     "StageCounts",
     "Vanished",
 ]
@@ -56,6 +57,11 @@ class ItemFailure:
     attempt: int = 1
 
 
+Share = tuple[list[range], int | None, tuple[int, ...]]
+"""What came of some items: those that are finished with by it, as indexes in the lease; one more
+that has a part in it, if it was running; and how long each exit was when it had been put out."""
+
+
 @dataclass(slots=True)
 class Harvest:
     """What a kernel made of a chunk: outputs by exit, counts by stage, and the failures."""
@@ -72,6 +78,9 @@ class Harvest:
     lease; those of earlier leases are below 0."""
     due: float | None = None
     """When, in monotonic seconds, the worker wants a lease even without items."""
+    shares: list[Share] = field(default_factory=list)
+    """What came of which items, in order, where that was asked for. What nothing is said of has
+    ended without an output."""
 
 
 @dataclass(slots=True, eq=False)
@@ -91,6 +100,8 @@ class Lease:
     """The worker emits what it holds, and goes on."""
     attempt: int = 1
     """How often these items have been run by then."""
+    origins: list[int] | None = None
+    """For each item, where it comes from, if its group wants to know."""
 
 
 @dataclass(frozen=True, slots=True)

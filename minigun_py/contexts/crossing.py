@@ -19,7 +19,7 @@ from typing import Any
 
 import cloudpickle
 
-from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
+from minigun_py.contexts.answer import Harvest, ItemFailure, Share, StageCounts
 from minigun_py.contexts.kernel import BoundKernel, Kernel
 from minigun_py.errors import NotPicklable, RemoteError
 
@@ -47,6 +47,7 @@ Packed = tuple[
     int,
     list[range],
     float | None,
+    list[Share],
 ]
 
 
@@ -68,13 +69,13 @@ def pack_harvest(harvest: Harvest, head: str) -> Packed:
     """
     counts = [astuple(stage) for stage in harvest.counts]
     failures = [_packed_failure(failure, head) for failure in harvest.failures]
-    rest = harvest.seconds, harvest.held, harvest.finished, harvest.due
+    rest = harvest.seconds, harvest.held, harvest.finished, harvest.due, harvest.shares
     return harvest.outputs, counts, failures, *rest
 
 
 def unpack_harvest(packed: Packed) -> Harvest:
     """The harvest again, its exceptions with their remote tracebacks as causes."""
-    outputs, counts, failures, seconds, held, finished, due = packed
+    outputs, counts, failures, seconds, held, finished, due, shares = packed
     return Harvest(
         outputs,
         [StageCounts(*numbers) for numbers in counts],
@@ -86,6 +87,7 @@ def unpack_harvest(packed: Packed) -> Harvest:
         held,
         finished,
         due,
+        shares,
     )
 
 
@@ -136,7 +138,12 @@ class OneByOne:
     def _lose(self, error: NotPicklable) -> None:
         now = self._worker.harvest(1)
         lost = failed_harvest(error, None, self._stages, len(now.outputs))
-        lost.held, lost.finished, lost.due = now.held, now.finished, now.due
+        lost.held, lost.finished, lost.due, lost.shares = (
+            now.held,
+            now.finished,
+            now.due,
+            now.shares,
+        )
         self._pack(lost)
 
     def _pack(self, harvest: Harvest) -> None:
@@ -177,8 +184,11 @@ def blame_results(
         return None
     failed = {failure.index: failure for failure in harvest.failures}
     results = iter(harvest.outputs[0])
+    shared = bool(harvest.shares)
     return [
-        _packed_slowly(_part(next(results) if i not in failed else None, failed.get(i)), stages)
+        _packed_slowly(
+            _part(next(results) if i not in failed else None, failed.get(i), shared), stages
+        )
         for i in range(items)
     ]
 
@@ -196,6 +206,7 @@ def merge(parts: Sequence[Harvest], stages: int, exits: int) -> Harvest:
     total = Harvest([[] for _ in range(exits)], [StageCounts() for _ in range(stages)])
     received = 0
     for part in parts:
+        total.shares += _shifted(part.shares, received, tuple(map(len, total.outputs)))
         for mine, theirs in zip(total.outputs, part.outputs, strict=True):
             mine.extend(theirs)
         for sum_, counts in zip(total.counts, part.counts, strict=True):
@@ -203,9 +214,25 @@ def merge(parts: Sequence[Harvest], stages: int, exits: int) -> Harvest:
         total.failures.extend(part.failures)
         total.seconds += part.seconds
         total.held, total.due = part.held, part.due
-        total.finished += [range(s.start + received, s.stop + received) for s in part.finished]
+        total.finished += _moved(part.finished, received)
         received += part.counts[0].received
     return total
+
+
+def _shifted(shares: Sequence[Share], items: int, lengths: tuple[int, ...]) -> list[Share]:
+    """Shares as they are counted behind so many items, and behind other outputs."""
+    return [
+        (
+            _moved(finished, items),
+            None if running is None else running + items,
+            tuple(before + mine for before, mine in zip(lengths, these, strict=True)),
+        )
+        for finished, running, these in shares
+    ]
+
+
+def _moved(spans: Sequence[range], by: int) -> list[range]:
+    return [range(span.start + by, span.stop + by) for span in spans]
 
 
 def failed_harvest(error: Exception, item: Any, stages: tuple[str, ...], exits: int) -> Harvest:
@@ -215,10 +242,12 @@ def failed_harvest(error: Exception, item: Any, stages: tuple[str, ...], exits: 
     return Harvest([[] for _ in range(exits)], counts, [ItemFailure(stages[0], 0, item, error)])
 
 
-def _part(result: Any, failure: ItemFailure | None) -> Harvest:
+def _part(result: Any, failure: ItemFailure | None, shared: bool) -> Harvest:
     if failure is not None:
         return Harvest([[]], [StageCounts(received=1, failed=1)], [failure])
-    return Harvest([[result]], [StageCounts(received=1, completed=1, emitted=1, usual=1)])
+    one = Harvest([[result]], [StageCounts(received=1, completed=1, emitted=1, usual=1)])
+    one.shares = [([range(1)], None, (1,))] if shared else []
+    return one
 
 
 def _pickled(item: Any) -> bytes | NotPicklable:

@@ -86,7 +86,7 @@ async def _drawn(run: Run, reports: list[RunReport]) -> AsyncGenerator[Any, None
         try:
             with Stream(run) as stream:
                 for value in stream:
-                    if not buffer.put(value):
+                    if not buffer.put(value, until_done=run.is_tracked):
                         break
         except BaseException as error:
             errors.append(error)
@@ -116,16 +116,23 @@ class _Buffer:
         self._loop, self._event = loop, asyncio.Event()
         self._changed = threading.Condition()  # guards what follows
         self._values: deque[Any] = deque()
+        self._at_work = False  # whether the task has values, and has not asked for others
         self._ended = self._closed = False
 
-    def put(self, value: Any) -> bool:
-        """In the thread: wait for room. False if nobody wants any more."""
+    def put(self, value: Any, until_done: bool) -> bool:
+        """In the thread: wait for room, or until the task has done with it.
+
+        False if nobody wants any more.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._values) < ROOM)
             self._values.append(value)
             first = len(self._values) == 1
         if first:
             self._tell()
+        if until_done:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or not (self._values or self._at_work))
         return not self._closed
 
     def end(self) -> None:
@@ -135,11 +142,15 @@ class _Buffer:
 
     async def take(self) -> deque[Any]:
         """In the task: wait for values, and take all that are there; none at the end."""
+        with self._changed:
+            self._at_work = False
+            self._changed.notify()
         while True:
             self._event.clear()
             ended = self._ended  # looked at first: what came before the end is taken after it
             with self._changed:
                 values, self._values = self._values, deque()
+                self._at_work = bool(values)
                 self._changed.notify()
             if values or ended:
                 return values

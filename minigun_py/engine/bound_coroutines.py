@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,7 +37,10 @@ class BoundCoroutineSegment(SegmentWorker):
         """Run every item through the stages."""
         if self._loop is None:
             self._loop = self._build()
-        with self._timed(items):
+        given: Iterable[Any] = items
+        if self._shares is not None:
+            given, self._where = self._shares.over(items), self._shares.position
+        with self._timed(given):
             await self._loop(self._iterator)
 
     async def finish(self) -> None:

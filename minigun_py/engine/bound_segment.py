@@ -84,6 +84,8 @@ class BoundSegment(SegmentWorker):
         if self._running:
             self._run_pushed(items)
             return
+        if self._shares is not None:
+            items, where = self._shares.over(items), self._shares.position
         self._where = where
         timed = self._head.timed
         if timed is not None:
@@ -101,6 +103,7 @@ class BoundSegment(SegmentWorker):
             self._emit(values)
             assert self._state.kept is not None
             self._state.kept.flushed()
+            self._share()
 
     def _held(self) -> Iterator[Any]:
         """What the first stage gives when it is flushed."""
@@ -115,6 +118,12 @@ class BoundSegment(SegmentWorker):
             self._state.kept.emitted()
             with self._timed(()):
                 self._loop((Given(values),))
+            self._share()
+
+    def _share(self) -> None:
+        """Note what was emitted without an item."""
+        if self._shares is not None:
+            self._shares.note(running=False)
 
     def _call(self, index: int) -> Callable[..., Any]:
         call = super()._call(index)

@@ -78,12 +78,13 @@ class BoundStream(BoundSegment):
             given = iter(call(self._item_stream()))
         try:
             for value in given:
-                kept.settled = kept.taken
+                kept.emitted()
                 yield value
         finally:
             close = getattr(given, "close", None)
             if close is not None:
                 close()
+        kept.flushed()
         self.ended = True
 
     def _item_stream(self) -> Iterator[Any]:
@@ -99,6 +100,8 @@ class BoundStream(BoundSegment):
             for self._index, self._item in enumerate(items):
                 kept.taken += 1
                 yield self._item
+                if self._shares is not None:
+                    self._shares.note()
         self._given_all = True
 
     async def _awaited(self) -> AsyncIterator[Any]:

@@ -20,7 +20,10 @@ from minigun_py.contexts.answer import Harvest
 from minigun_py.contexts.kernel import Control
 from minigun_py.engine.kernel import kernel_for
 from minigun_py.engine.ledger import Ledger
-from minigun_py.engine.step import PlainStep, SourceStep, Step, StreamStep
+from minigun_py.engine.provenance import Provenance
+from minigun_py.engine.source_books import SourceBooks
+from minigun_py.engine.step import PlainStep, SourceStep, Step
+from minigun_py.engine.stream_step import StreamStep
 from minigun_py.engine.verdict import Verdict
 from minigun_py.plan.loops import ends_in_order
 from minigun_py.plan.segment import Segment
@@ -42,8 +45,10 @@ class DepthFirstRun:
         verdict: Verdict,
         token: CancelToken,
         outputs_wanted: bool,
+        books: SourceBooks | None = None,
     ) -> None:
         self._ledger, self._verdict, self._token = ledger, verdict, token
+        self._books = books
         self._wanted = outputs_wanted
         self._draining = False
         self._one_by_one = outputs_wanted or len(segments) > 1
@@ -114,20 +119,28 @@ class DepthFirstRun:
             or any(self._finished(step) for step in self._steps[:position])
         )
 
-    def settle(self, step: Step, harvest: Harvest) -> None:
+    def settle(self, step: Step, harvest: Harvest, told: Provenance | None = None) -> None:
         """Enter a harvest in the books and put its outputs on the work list."""
         self._ledger.harvested(step.kernel.stages, harvest)
-        letters = self._verdict.items_failed(harvest.failures) if harvest.failures else []
+        decided = self._verdict.items_failed(harvest.failures) if harvest.failures else []
+        outputs_by_exit: Sequence[list[Any]] = harvest.outputs
+        origins: Sequence[int] = ()
+        if self._books is not None and told is not None:
+            actions = step.letter_boxes.copies(decided)
+            outputs_by_exit, origins = self._books.tracking.trace(
+                told, harvest, step.copies, actions
+            )
         following: list[tuple[Step, list[Any]]] = []
-        for (targets, dispatch), outputs in zip(step.exits, harvest.outputs, strict=True):
+        for (targets, dispatch), outputs in zip(step.exits, outputs_by_exit, strict=True):
             if not targets:
                 self._given += outputs
             elif outputs:
                 for target, share in dispatch.deal(outputs):
                     following.append((self._by_name[targets[target]], share))
-        if letters:
-            boxes = zip(step.segment.dead_letters, step.letter_boxes.sort(letters), strict=True)
-            following += [(self._by_name[t], share) for e, share in boxes for t in e.targets]
+        if decided:
+            letters = step.letter_boxes.sort(decided, origins)
+            boxes = zip(step.segment.dead_letters, letters, strict=True)
+            following += [(self._by_name[t], s) for e, s in boxes for t in e.targets if s]
         self._todo.extend(reversed(following))
 
     def note_retried(
@@ -149,10 +162,16 @@ class DepthFirstRun:
 
     def _step(self, position: int, segment: Segment) -> Step:
         control = Control(self._token, self.drain)
-        kernel = kernel_for(segment, self._wanted, self._verdict, control)
+        books = self._books
+        kernel = kernel_for(segment, self._wanted, self._verdict, control, books is not None)
         if segment.is_source:
-            return SourceStep(position, segment, kernel, self, self._one_by_one)
+            source = books.track(segment.head.name, self._is_stopping) if books else None
+            return SourceStep(position, segment, kernel, self, self._one_by_one, source)
         return (StreamStep if segment.head.pulls else PlainStep)(position, segment, kernel, self)
+
+    def _is_stopping(self) -> bool:
+        """Whether nothing more is to be drawn."""
+        return self._draining or self._token.cancelled
 
     def _advanced(self, position: int) -> bool:
         """Let the last stream before the position go on, if one can.

@@ -13,6 +13,11 @@ T = TypeVar("T")
 class Dispatch(Protocol):
     """Deals items to targets, which are known by index."""
 
+    @property
+    def copies(self) -> int:
+        """How many targets get each item."""
+        ...
+
     def deal(self, items: list[T]) -> Sequence[tuple[int, list[T]]]:
         """The items for each target that gets some, in order."""
         ...
@@ -23,6 +28,7 @@ class Broadcast:
 
     def __init__(self, targets: int) -> None:
         self._targets = range(targets)
+        self.copies = targets
 
     def deal(self, items: list[T]) -> Sequence[tuple[int, list[T]]]:
         """All items to all targets."""
@@ -31,6 +37,8 @@ class Broadcast:
 
 class RoundRobin:
     """The targets take turns, item by item, in strict rotation."""
+
+    copies = 1
 
     def __init__(self, targets: int) -> None:
         self._targets, self._next = targets, 0
@@ -47,6 +55,8 @@ class RoundRobin:
 
 class LeastLoaded:
     """Each item goes to the target with the least to do; where several have, they take turns."""
+
+    copies = 1
 
     def __init__(self, loads: Sequence[Callable[[], int]]) -> None:
         self._loads, self._next = loads, 0

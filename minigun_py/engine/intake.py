@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from minigun_py.clock import Deadline
 from minigun_py.engine.loop import LoopInbox, Stalled
+from minigun_py.engine.provenance import value_of
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 from minigun_py.primitives.channel import Receiver
 
@@ -25,6 +26,9 @@ __all__ = ["Inbox", "Intake", "Shelves"]
 
 class Intake(Protocol):
     """Where a worker takes items from."""
+
+    takers: int
+    """How many workers share what waits for one of them."""
 
     def waiting(self, worker: int) -> int:
         """How many items are there for this worker, as far as is known."""
@@ -50,8 +54,8 @@ class Intake(Protocol):
 class Inbox:
     """One for all workers: whoever comes takes."""
 
-    def __init__(self, receiver: Receiver[Any] | LoopInbox) -> None:
-        self._receiver = receiver
+    def __init__(self, receiver: Receiver[Any] | LoopInbox, workers: int) -> None:
+        self._receiver, self.takers = receiver, workers
 
     def waiting(self, worker: int) -> int:
         """All that waits."""
@@ -85,6 +89,8 @@ class Shelves:
         place: Tells the shelf of an item, from 0 on; it may raise.
         refuse: Is told of an item for which it did.
     """
+
+    takers = 1
 
     def __init__(
         self,
@@ -187,7 +193,7 @@ class Shelves:
 
     def _lay(self, item: Any) -> None:
         try:
-            place = self._place(item)
+            place = self._place(value_of(item))
         except Exception as error:
             self._refused.append((item, error))
         else:

@@ -29,7 +29,7 @@ class Kept:
         """With all items before this number it has finished."""
         self.held = 0
         """How many it kept at the last `tell`."""
-        self._finished: list[int] = []  # by number, since the last `tell`
+        self._finished: list[int] = []  # by number, since `finished` was asked
         self._base = 0  # the number of the first item of the lease at hand
         self._told = 0  # how much of `settled` was told
         self._gone = 0  # of the items from `settled` on: those it has finished with
@@ -53,27 +53,38 @@ class Kept:
         """The item that was taken in last has failed."""
         self._finished.append(self.taken - 1)
 
-    def tell(self, received: int) -> list[range]:
-        """The items finished with since the last time, as the lease at hand numbers them.
+    @property
+    def last_taken(self) -> int | None:
+        """The item that was taken in last, as the lease at hand numbers it."""
+        return self.taken - 1 - self._base if self.taken else None
 
-        Its `received` items count from 0; what was kept of earlier leases has numbers below.
+    def finished(self) -> list[range]:
+        """The items finished with since this was last asked, as the lease at hand numbers them.
+
+        Its items count from 0; what was kept of earlier leases has numbers below.
         """
-        end = self._base + received
         finished = self._finished
         if self._stage is not None:
             finished += self._stage.let_go
             self._stage.let_go.clear()
-        finished += range(self.taken, end)  # what it was not given it does not keep
-        self.taken = max(self.taken, end)
         if self.settled > self._told:
             self._gone = 0
         self._gone += sum(number >= self.settled for number in finished)
-        self.held = self.taken - self.settled - self._gone
         spans = [range(self._told - self._base, self.settled - self._base)]
         for number in finished:
             _add(spans, number - self._base)
-        self._finished, self._told, self._base = [], self.settled, end
+        self._finished, self._told = [], self.settled
         return [span for span in spans if span]
+
+    def tell(self, received: int) -> list[range]:
+        """As `finished`, at the end of a lease of so many items."""
+        end = self._base + received
+        self._finished += range(self.taken, end)  # what it was not given it does not keep
+        self.taken = max(self.taken, end)
+        spans = self.finished()
+        self.held = self.taken - self.settled - self._gone
+        self._base = end
+        return spans
 
 
 def _add(spans: list[range], number: int) -> None:

@@ -124,9 +124,16 @@ class SegmentKernel:
 
 
 def kernel_for(
-    segment: Segment, outputs_wanted: bool, verdict: Verdict, control: Control
+    segment: Segment,
+    outputs_wanted: bool,
+    verdict: Verdict,
+    control: Control,
+    shares: bool = False,
 ) -> SegmentKernel:
-    """The kernel of a segment in a run. Outputs that nobody wants are counted and not kept."""
+    """The kernel of a segment in a run. Outputs that nobody wants are counted and not kept.
+
+    With `shares` its workers tell what came of each item.
+    """
     wanted = [n for n, way_out in enumerate(segment.exits) if way_out.targets or outputs_wanted]
     traits = traits_of(segment.spec.kind)
     going_on = {name for name in segment.names if verdict.policy(name).goes_on}
@@ -141,7 +148,7 @@ def kernel_for(
         control,
         traits.runs_coroutines,
         at_birth,
-        WorkerRules.of(segment, traits),
+        WorkerRules.of(segment, traits, shares),
     )
 
 

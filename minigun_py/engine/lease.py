@@ -8,11 +8,12 @@ worker says that the stage has finished with them; when it vanishes they come ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from minigun_py.contexts.answer import Lease
+from minigun_py.contexts.answer import Harvest, Lease
+from minigun_py.engine.kept_items import Held, KeptItems
+from minigun_py.engine.provenance import Provenance, Tracked, provenance_of
 
 __all__ = ["LeaseBook"]
 
@@ -22,13 +23,17 @@ class LeaseBook:
 
     Args:
         bound: Whether a lease is for one worker, and for that worker again if it comes back.
+        keeper: The stage whose items stay in the book until it has finished with them.
+        tracked: Whether items are `Tracked`, until they are lent and when they have come back.
     """
 
-    def __init__(self, bound: bool = False) -> None:
-        self._bound = bound
+    def __init__(
+        self, bound: bool = False, keeper: str | None = None, tracked: bool = False
+    ) -> None:
+        self._bound, self._keeper, self._tracked = bound, keeper, tracked
         self._out: set[Lease] = set()
         self._again: list[Lease] = []
-        self._kept: dict[int, _Kept] = {}  # by worker
+        self._kept: dict[int, KeptItems] = {}  # by worker
         self._next_place = 0
 
     def outstanding(self, worker: int | None = None) -> int:
@@ -46,7 +51,7 @@ class LeaseBook:
     def items(self) -> int:
         """Items in all of these."""
         lent = sum(len(lease.items) for lease in (*self._out, *self._again))
-        return lent + sum(len(kept.items) for kept in self._kept.values())
+        return lent + sum(map(len, self._kept.values()))
 
     def lend(
         self,
@@ -61,6 +66,9 @@ class LeaseBook:
             place = self._next_place
             self._next_place += 1
         lease = Lease(place, items, last, worker, attempt=attempt)
+        if self._tracked:
+            lease.items = [tracked.value for tracked in items]
+            lease.origins = [tracked.origin for tracked in items]
         self._out.add(lease)
         return lease
 
@@ -82,19 +90,35 @@ class LeaseBook:
     def hold(self, lease: Lease, finished: Iterable[range]) -> int:
         """The lease was answered for, yet its worker keeps the items that are not `finished`.
 
-        The items of the lease are numbered from 0; those kept of earlier ones are below. Returns
-        by how many more the worker keeps now, or fewer if negative.
+        Returns by how many more the worker keeps now, or fewer if negative.
         """
         self._out.remove(lease)
-        kept = self._kept.setdefault(lease.worker, _Kept())
-        before, start = len(kept.items), kept.taken
-        kept.taken += len(lease.items)
-        for number, item in enumerate(lease.items, start):
-            kept.items[number] = lease, item
-        for span in finished:
-            for number in span:
-                kept.items.pop(start + number, None)
-        return len(kept.items) - before
+        kept = self._kept.setdefault(lease.worker, KeptItems())
+        before = len(kept)
+        kept.take_in(lease)
+        kept.let_go(finished)
+        return len(kept) - before
+
+    def answered(
+        self, lease: Lease, harvest: Harvest, again: Collection[int] = ()
+    ) -> tuple[int, Provenance | None]:
+        """The lease was answered for. What its worker keeps stays in the book.
+
+        Returns by how many items more it keeps now, and where items are tracked what came of
+        which; of those `again`, by index, nothing has come yet.
+        """
+        if not self._tracked:
+            if self._keeper is not None:
+                return self.hold(lease, harvest.finished), None
+            self.done(lease)
+            return 0, None
+        self._out.remove(lease)
+        kept = KeptItems()
+        if self._keeper is not None:
+            kept = self._kept.setdefault(lease.worker, kept)
+        before = len(kept)
+        told = provenance_of(lease, harvest, kept, again, self._keeper)
+        return 0 if self._keeper is None else len(kept) - before, told
 
     def returned(self, lease: Lease) -> None:
         """The lease came back whole. It is lent again."""
@@ -107,24 +131,30 @@ class LeaseBook:
 
     def vanished(self, worker: int) -> None:
         """What a worker kept is lost: the items that it kept are lent again."""
-        again: dict[Lease, list[Any]] = {}
-        for lease, item in self._kept.pop(worker, _Kept()).items.values():
-            again.setdefault(lease, []).append(item)
-        for lease, lease.items in again.items():
+        again: dict[Lease, list[Held]] = {}
+        for held in self._kept.pop(worker, KeptItems()).all():
+            again.setdefault(held.lease, []).append(held)
+        for lease, items in again.items():
+            lease.items = [held.item for held in items]
+            if self._tracked:
+                lease.origins = [held.origin or 0 for held in items]
             self._again.append(lease)
 
     def died(self, lease: Lease, index: int) -> Any:
         """Take the item to blame out of a lease that came back. Returns that item."""
-        blamed = lease.items[index]
-        lease.items = lease.items[:index] + lease.items[index + 1 :]
+        blamed = self.item(lease, index)
+        lease.items = _without(lease.items, index)
+        if lease.origins is not None:
+            lease.origins = _without(lease.origins, index)
         self.returned(lease)
         return blamed
 
+    def item(self, lease: Lease, index: int) -> Any:
+        """An item of a lease, as it was before that."""
+        if lease.origins is None:
+            return lease.items[index]
+        return Tracked(lease.items[index], lease.origins[index])
 
-@dataclass(slots=True)
-class _Kept:
-    """What one worker keeps of the leases that it has answered for."""
 
-    taken: int = 0
-    """How many items it has answered for; they are numbered by that."""
-    items: dict[int, tuple[Lease, Any]] = field(default_factory=dict)
+def _without(values: Sequence[Any], index: int) -> list[Any]:
+    return [*values[:index], *values[index + 1 :]]

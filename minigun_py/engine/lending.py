@@ -15,7 +15,7 @@ wait.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from typing import Any
 
@@ -30,7 +30,8 @@ from minigun_py.engine.keeping import Keeping
 from minigun_py.engine.lease import LeaseBook
 from minigun_py.engine.loop import Loop, LoopInbox, Stalled
 from minigun_py.engine.pace import Pace
-from minigun_py.engine.partition import share_of
+from minigun_py.engine.partition import placed_by
+from minigun_py.engine.provenance import Provenance
 from minigun_py.engine.sabotage import Hold
 from minigun_py.engine.waiting_room import WaitingRoom
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
@@ -52,6 +53,7 @@ class Lending:
         loop: The loop that the segment is within.
         clock: Tells what is due.
         refuse: Is told of an item whose key cannot be told, and why.
+        tracked: Whether it has to be known what came of which items.
     """
 
     def __init__(
@@ -64,23 +66,24 @@ class Lending:
         loop: Loop | None,
         clock: Clock,
         refuse: Callable[[Any, Exception], None],
+        tracked: bool = False,
     ) -> None:
         options, self._workers = segment.head.options, segment.spec.workers
-        self._kernel, self._inbox, self._delivery = kernel, inbox, delivery
-        self._clock = clock
-        self._key = segment.head.worker_key if self._workers > 1 else None
-        self._intake: Intake = Inbox(inbox)
-        if self._key is not None:
-            self._intake = Shelves(inbox, self._workers, options.queue_size, self._shelf, refuse)
-        self.bound = bound = kernel.holds or self._key is not None
+        self._kernel, self._inbox, self._delivery, self._clock = kernel, inbox, delivery, clock
+        key = segment.head.worker_key if self._workers > 1 else None
+        self._intake: Intake = Inbox(inbox, self._workers)
+        if key is not None:
+            place = placed_by(key, self._workers)
+            self._intake = Shelves(inbox, self._workers, options.queue_size, place, refuse)
+        self.bound = bound = kernel.holds or key is not None
         self._changed = threading.Condition()
         self._turn = threading.Lock() if options.ordered else nullcontext()
-        self._book = LeaseBook(bound)
-        self._remembers = kernel.holds and traits.survives_crash
+        remembers = kernel.holds and (tracked or traits.survives_crash)
+        self._book = LeaseBook(bound, kernel.stages[0] if remembers else None, tracked)
         self._together = traits.runs_coroutines
         self._keeping = Keeping(kernel.holds and not traits.one_lease_each, self._together, loop)
         self._waiting = WaitingRoom(options.queue_size, bound)
-        self._pace = Pace(options.rate.interval) if options.rate else None
+        self._pace = Pace.of(options.rate)
         one_by_one = traits.one_lease_each or (options.ordered and options.retry is not None)
         self._sizer = ChunkSizer(1 if one_by_one else options.chunk, largest=options.queue_size)
         self._closing = False
@@ -105,11 +108,11 @@ class Lending:
         if not self._delivery.flush():
             raise WouldBlock("downstream is full")
         now = self._clock.now()
-        allowed = self._pace is None or self._pace.allowed(now)
+        allowed = self._pace.allowed(now)
         with self._changed:
             lease = self._lend_again(worker, now) if allowed else None
             if lease is not None:
-                self._note_pace(now)
+                self._pace.taken(now)
                 return lease
             if not self._admits():
                 raise WouldBlock("earlier leases have to be answered first")
@@ -128,17 +131,17 @@ class Lending:
             if outstanding or self._waiting.waits_for(worker):
                 raise WouldBlock("leases may come back") from None
             return self._last_lease(worker)
-        self._note_pace(now)
+        self._pace.taken(now)
         return self._lend(items, worker)
 
     def wait_time(self) -> float | None:
         """Seconds until something is due: a worker, an attempt, or an item by the rate."""
         now = self._clock.now()
-        due = [self._keeping.next_due, self._waiting.next_due()]
-        if self._pace is not None and not self._pace.allowed(now):
-            due.append(now + self._pace.wait_time(now))  # also the end is seen only then
-        known = [at for at in due if at is not None]
-        return max(0.0, min(known) - now) if known else None
+        pace = None  # else also the end is seen only when it allows an item
+        if not self._pace.allowed(now):
+            pace = now + self._pace.wait_time(now)
+        due = _first(self._keeping.next_due, self._waiting.next_due(), pace)
+        return None if due is None else max(0.0, due - now)
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when `receive_nowait` may give something."""
@@ -178,16 +181,19 @@ class Lending:
         for wake in wakes:
             wake()
 
-    def done(self, lease: Lease, harvest: Harvest) -> None:
-        """A lease was answered for: close the book on it, but for items that its worker keeps."""
+    def done(
+        self, lease: Lease, harvest: Harvest, again: Collection[int] = ()
+    ) -> Provenance | None:
+        """A lease was answered for: close the book on it, but for items that its worker keeps.
+
+        Returns what came of which items, if that has to be known; of those `again` nothing has.
+        """
         with self._changed:
             self._sizer.measured(len(lease.items), harvest.seconds)
-            if not self._remembers:
-                self._book.done(lease)
-                return
-            more = self._book.hold(lease, harvest.finished)
-            harvest.counts[0].received -= more
-            harvest.counts[0].completed -= more
+            more, told = self._book.answered(lease, harvest, again)
+        harvest.counts[0].received -= more
+        harvest.counts[0].completed -= more
+        return told
 
     def delivered(self, lease: Lease, items: int, harvest: Harvest) -> None:
         """What came of so many items of a lease is on its way."""
@@ -197,8 +203,12 @@ class Lending:
             if self._delivery.keeps_order:
                 self._changed.notify_all()
 
+    def item(self, lease: Lease, index: int) -> Any:
+        """An item of a lease, as it came."""
+        return self._book.item(lease, index)
+
     def try_again(self, lease: Lease, item: Any, wait: float) -> None:
-        """Let an item of a lease wait for another attempt."""
+        """Let an item of a lease, as it came, wait for another attempt."""
         at = self._clock.now() + wait
         with self._changed:
             self._waiting.add(item, lease.attempt + 1, at, lease.worker, lease.place)
@@ -299,29 +309,23 @@ class Lending:
         return None if due is None else max(0.0, due - self._clock.now())
 
     def _deadline(self, worker: int) -> Deadline | None:
-        due = [self._keeping.due(worker), self._waiting.next_due(worker)]
-        known = [at for at in due if at is not None]
-        return Deadline(min(known), self._clock) if known else None
+        due = _first(self._keeping.due(worker), self._waiting.next_due(worker))
+        return None if due is None else Deadline(due, self._clock)
 
     def _share(self, worker: int, most: int | None) -> int:
         """How many items a worker may take now; one by one where there is a rate."""
-        if self._pace is not None:
+        if self._pace.limits:
             return 1
-        takers = 1 if self._key is not None else self._workers
-        fair = min(self._sizer.limit, fair_share(self._intake.waiting(worker), takers))
-        return fair if most is None else min(fair, most)
+        fair = fair_share(self._intake.waiting(worker), self._intake.takers)
+        return min(fair, self._sizer.limit, fair if most is None else most)
 
     def _wait_for_pace(self) -> None:
         """Wait until the rate allows the item that was taken."""
         with self._changed:
-            while self._pace is not None and not self._pace.allowed(self._clock.now()):
+            while not self._pace.allowed(self._clock.now()):
                 self._changed.wait(self._pace.wait_time(self._clock.now()))  # or until a cut
                 self.raise_if_cut()
-            self._note_pace(self._clock.now())
-
-    def _note_pace(self, now: float) -> None:
-        if self._pace is not None:
-            self._pace.taken(now)
+            self._pace.taken(self._clock.now())
 
     def _lend(self, items: list[Any], worker: int, flush: bool = False) -> Lease:
         with self._changed:
@@ -341,6 +345,6 @@ class Lending:
                 return self._book.lend([], last=True, worker=worker)
         raise EndOfChannel("every lease was given")
 
-    def _shelf(self, item: Any) -> int:
-        """Where an item belongs by its key."""
-        return share_of(self._key(item), self._workers)  # type: ignore[misc]
+
+def _first(*due: float | None) -> float | None:
+    return min((at for at in due if at is not None), default=None)

@@ -34,6 +34,7 @@ from minigun_py.engine.loop import LoopInbox
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits
 from minigun_py.engine.shutdown import Phase, Shutdown
+from minigun_py.engine.source_books import SourceBooks
 from minigun_py.engine.source_lane import SourceLane
 from minigun_py.engine.verdict import Verdict
 from minigun_py.engine.worker_group import WorkerGroup
@@ -56,8 +57,10 @@ class Orchestrator:
         verdict: Verdict,
         token: CancelToken,
         outputs_wanted: bool,
+        books: SourceBooks | None = None,
     ) -> None:
         self._segments, self._ledger, self._verdict = segments, ledger, verdict
+        self._books = books
         self._token, self._clock = token, verdict.clock
         self._wanted = outputs_wanted
         self._lock = threading.Lock()  # guards the phase and the lanes that run
@@ -150,7 +153,8 @@ class Orchestrator:
         try:
             for number in order:
                 segment = self._segments[number]
-                kernel = kernel_for(segment, self._wanted, self._verdict, control)
+                tracked = self._books is not None
+                kernel = kernel_for(segment, self._wanted, self._verdict, control, tracked)
                 self._ledger.employ(segment.names, segment.spec.workers)
                 opened[number] = (kernel, None)
                 if not segment.is_source:
@@ -166,7 +170,7 @@ class Orchestrator:
 
     def _build_lanes(self, opened: dict[int, tuple[Kernel, ExecutionContext | None]]) -> None:
         doorways = Doorways(self._segments, self._wanted, self._clock)
-        permits = _permits(self._segments)
+        permits, books = _permits(self._segments), self._books
         self.outlet = doorways.outlet
         for number, segment in enumerate(self._segments):
             kernel, context = opened[number]
@@ -175,7 +179,15 @@ class Orchestrator:
             lane: Lane
             if context is None:
                 assert isinstance(kernel, SegmentKernel)
-                lane = SourceLane(segment, kernel, exits, letter_exits, self._ledger, self._verdict)
+                lane = SourceLane(
+                    segment,
+                    kernel,
+                    exits,
+                    letter_exits,
+                    self._ledger,
+                    self._verdict,
+                    books.track(segment.head.name, self._is_stopping) if books else None,
+                )
             else:
                 name = segment.head.name
                 lane = WorkerGroup(
@@ -188,10 +200,15 @@ class Orchestrator:
                     self._verdict,
                     doorways.loop_of(name),
                     permits.get(segment.head.options.ground.block),
+                    books.tracking if books else None,
                 )
                 doorways.measure(name, lane)
             self._lanes.append(lane)
         self._ends = doorways.close()
+
+    def _is_stopping(self) -> bool:
+        """Whether nothing more is to be drawn."""
+        return self._shutdown.phase is not Phase.RUNNING
 
     def _run_lane(self, lane: Lane) -> None:
         try:

@@ -40,6 +40,8 @@ class Exitway:
         feeds: Sequence[Loop] = (),
     ) -> None:
         self._dispatch, self.senders = dispatch, tuple(senders)
+        self.copies = dispatch.copies
+        """How many stages get each item."""
         self._loops = tuple(loops) if any(loops) else ()
         self._feeds = tuple(feeds)
         for loop in self._feeds:
@@ -91,6 +93,8 @@ class Outbox:
 
     def __init__(self, exits: Sequence[Exitway]) -> None:
         self._exits = exits
+        self.copies = [way_out.copies for way_out in exits]
+        """For each exit, how many stages get each item."""
         self._lock = threading.Lock()
         self._parcels: deque[tuple[Sender[Any] | BacklogSender, list[Any]]] = deque()
 

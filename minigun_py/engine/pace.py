@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Self
+
+from minigun_py.plan.rate import Rate
 
 __all__ = ["Pace"]
 
@@ -11,11 +13,21 @@ CATCH_UP: Final = 0.01
 
 
 class Pace:
-    """Lets one item go every `interval` seconds, with no burst after a rest."""
+    """Lets one item go every `interval` seconds, with no burst after a rest; 0 limits nothing."""
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
         self._next = 0.0
+
+    @classmethod
+    def of(cls, rate: Rate | None) -> Self:
+        """The pace of a stage."""
+        return cls(rate.interval if rate is not None else 0.0)
+
+    @property
+    def limits(self) -> bool:
+        """Whether items go one by one."""
+        return self._interval > 0
 
     def allowed(self, now: float) -> bool:
         """Whether an item may go now."""

@@ -14,12 +14,12 @@ import fractions
 import pathlib
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from minigun_py.errors import UsageError
 
-__all__ = ["share_of"]
+__all__ = ["placed_by", "share_of"]
 
 _NUMBERS = int | float | complex | decimal.Decimal | fractions.Fraction
 _NAMED_BY_TEXT = datetime.date | datetime.time | datetime.timedelta | uuid.UUID | pathlib.PurePath
@@ -37,6 +37,11 @@ def share_of(key: Any, shares: int) -> int:
         UsageError: The key is of another type, whose values look different in every process.
     """
     return zlib.crc32(b"".join(_bytes_of(key))) % shares
+
+
+def placed_by(key: Callable[[Any], Any], shares: int) -> Callable[[Any], int]:
+    """Tells the share of an item by its key."""
+    return lambda item: share_of(key(item), shares)
 
 
 def _bytes_of(key: Any) -> Iterator[bytes]:

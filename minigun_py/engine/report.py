@@ -111,6 +111,7 @@ class RunReport:
 
     `failures` holds the first thousand failed items, whatever became of them; `failed_items` the
     first thousand dead letters of stages that name no stage to get them. The counts know them all.
+    `already_finished` are items of sources that were left out, since the checkpoint has them.
     """
 
     pipeline: str
@@ -120,6 +121,7 @@ class RunReport:
     failures: tuple[FailedItem[Any], ...] = ()
     outputs: int = 0
     failed_items: tuple[FailedItem[Any], ...] = ()
+    already_finished: int = 0
 
     def __getitem__(self, stage: str) -> StageReport:
         return self.stages[stage]
@@ -138,6 +140,7 @@ class RunReport:
             "ok": self.ok,
             "duration": self.duration,
             "outputs": self.outputs,
+            "already_finished": self.already_finished,
             "bottleneck": self.bottleneck,
             "stages": {name: asdict(stage) for name, stage in self.stages.items()},
             "failures": [_told(failed) for failed in self.failures],
@@ -158,6 +161,8 @@ class RunReport:
         head = f"{self.pipeline}: {ended} after {self.duration:.2f} s"
         if self.bottleneck is not None:
             head += f"; the bottleneck is {self.bottleneck}"
+        if self.already_finished:
+            head += f"; {self.already_finished} items were finished before"
         return "\n".join([head, *lines])
 
 

@@ -7,21 +7,20 @@ becomes what the caller sees: a report, or one exception that carries it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
+from minigun_py.clock import Deadline
 from minigun_py.contexts.registry import traits_of
 from minigun_py.engine.capsules import Capsules
 from minigun_py.engine.depth_first import DepthFirstRun
-from minigun_py.engine.failure import Policy
 from minigun_py.engine.interrupts import Interrupts
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.orchestrator import Orchestrator
 from minigun_py.engine.report import RunReport, StageReport
+from minigun_py.engine.run_settings import RunSettings
+from minigun_py.engine.source_books import books_of
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import (
     ChannelAborted,
@@ -31,28 +30,16 @@ from minigun_py.errors import (
     RunTimedOut,
     WouldBlock,
 )
-from minigun_py.events import Observer, Observers, RunEnded, RunStarted
+from minigun_py.events import Observers, RunEnded, RunStarted
 from minigun_py.plan.execution_plan import ExecutionPlan
 from minigun_py.plan.stage import Producer
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.channel import Receiver
 from minigun_py.primitives.daemon import daemon_thread
 
-__all__ = ["Run", "RunSettings"]
+__all__ = ["Run"]
 
 OUTPUTS_AT_ONCE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """What the caller of a run asked for."""
-
-    cancel: CancelToken | None = None
-    timeout: float | None = None
-    policies: Mapping[str, Policy] = field(default_factory=dict)
-    observers: Sequence[Observer] = ()
-    capsules: Path | None = None
-    clock: Clock = SYSTEM_CLOCK
 
 
 class Run:
@@ -81,7 +68,8 @@ class Run:
         )
         self._plan = plan
         self._forks = any(traits_of(segment.spec.kind).forks for segment in plan.segments)
-        parts = (plan.segments, self._ledger, self._verdict, self._cut, outputs)
+        self._books = books_of(plan, settings.checkpoint, name, self._clock, self._verdict.fail)
+        parts = (plan.segments, self._ledger, self._verdict, self._cut, outputs, self._books)
         self._inline = DepthFirstRun(*parts) if plan.all_inline else None
         self._lanes = None if plan.all_inline else Orchestrator(*parts)
         self._thread: threading.Thread | None = None
@@ -101,6 +89,11 @@ class Run:
         if self._lanes is not None:
             return self._begun and self._lanes.running
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether somebody wants to know which source items are finished."""
+        return self._books is not None
 
     def wait(self, timeout: float | None = None) -> RunReport:
         """Wait for the end. Raises what the run raises, or TimeoutError after `timeout` s."""
@@ -157,8 +150,9 @@ class Run:
         """What the end stages emit, as it comes. Ends, and does not raise, when the run is cut."""
         if not self._begun:  # a hook has failed
             return
+        outputs = self._inline.outputs() if self._inline else self._received()
         try:
-            yield from self._inline.outputs() if self._inline else self._received()
+            yield from outputs if self._books is None else self._books.handed_out(outputs)
         except RunCancelled as error:  # an inline stage looked at a token, and raised
             self._token.cancel(error.reason)
 
@@ -176,12 +170,16 @@ class Run:
         """Cut the run because nobody wants the rest, and wait until all is closed."""
         self._cut.cancel(reason)
         self._lanes_ended()
+        if self._books is not None:
+            self._books.close()
         self._call_last_hooks(ok=not self._verdict.errors)
         return self._end(ok=not self._verdict.errors)
 
     def conclude(self) -> RunReport:
         """The report of a run that has ended. Raises if it did not end well."""
         self._lanes_ended()
+        if self._books is not None:
+            self._books.close()
         self._audit()
         self._call_last_hooks(ok=self._ending() is None)
         error = self._ending()
@@ -221,6 +219,8 @@ class Run:
             return False
         if self._lanes is not None:
             self._lanes.open()
+        if self._books is not None:
+            self._books.open()
         return True
 
     def _call_last_hooks(self, ok: bool) -> None:
@@ -240,7 +240,7 @@ class Run:
         while True:
             running = lanes.running  # looked at first: what came before the end is taken after it
             if lanes.outlet is not None and collected is not None:
-                _take_all(lanes.outlet, collected)
+                self._take_all(lanes.outlet, collected)
             if not running:
                 return
             for _ in range(interrupts.wait(lanes.remaining())):
@@ -276,6 +276,11 @@ class Run:
                 return
             else:
                 yield from outputs
+
+    def _close_books(self) -> None:
+        """Nothing more will be finished."""
+        if self._books is not None:
+            self._books.close()
 
     def _audit(self) -> None:
         """Check the books, once. Where a thread was left behind they cannot balance."""
@@ -326,11 +331,12 @@ class Run:
             failures=self._verdict.failures,
             failed_items=self._verdict.dead_letters,
             outputs=sum(books[name].usual for name in self._ends),
+            already_finished=self._books.already_finished if self._books else 0,
         )
 
-
-def _take_all(outlet: Receiver[Any], collected: list[Any]) -> None:
-    """Move what waits in the outlet, without waiting for more."""
-    with suppress(WouldBlock, EndOfChannel, ChannelAborted):
-        while True:
-            collected += outlet.receive_many_nowait(OUTPUTS_AT_ONCE)
+    def _take_all(self, outlet: Receiver[Any], collected: list[Any]) -> None:
+        """Move what waits in the outlet, without waiting for more."""
+        with suppress(WouldBlock, EndOfChannel, ChannelAborted):
+            while True:
+                outputs: Iterable[Any] = outlet.receive_many_nowait(OUTPUTS_AT_ONCE)
+                collected += outputs if self._books is None else self._books.handed_out(outputs)

@@ -20,6 +20,7 @@ from minigun_py.engine.current import Current, entered
 from minigun_py.engine.in_time import within
 from minigun_py.engine.router import Router, undeclared
 from minigun_py.engine.sabotage import sabotaged
+from minigun_py.engine.shares import Shares
 from minigun_py.engine.stray_errors import as_death, as_failure, is_stray_cancel
 from minigun_py.engine.worker_state import WorkerState
 from minigun_py.errors import UsageError
@@ -58,6 +59,7 @@ class SegmentWorker:
         self._where: Callable[[], int] | None = None
         self._stopped = self._running = False
         self._event_loop = EventLoop()
+        self._shares = Shares(exits, self._state.kept) if kernel.rules.shares else None
 
     @property
     def sets_up(self) -> bool:
@@ -105,12 +107,14 @@ class SegmentWorker:
         """Outputs, counts and failures since the last harvest."""
         if self._stopped and self._where is not None:  # nobody else knows how many were left
             self._cancelled[0] += received - self._where() - 1
+        kept = self._state.kept
+        finished = [] if kept is None else kept.tell(received)
+        shares = [] if self._shares is None else self._shares.take(finished)
         outputs = [self._take(way_out) for way_out in self._exits]
         harvest = Harvest(outputs, self._counts(received), self._failures, self._seconds)
-        harvest.due = self._due()
-        kept = self._state.kept
+        harvest.due, harvest.shares = self._due(), shares
         if kept is not None:
-            harvest.finished = kept.tell(received)
+            harvest.finished = [s for share in shares for s in share[0]] if shares else finished
             harvest.held = kept.held
         self._failures, self._seconds, self._stopped = [], 0.0, False
         for counter in self._counters:

@@ -9,7 +9,7 @@ drawn, so a source that pauses strands nothing, and a full channel stops the sou
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Exitway
 from minigun_py.engine.pace import Pace
+from minigun_py.engine.tracked_source import TrackedExit, TrackedSource
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted
 from minigun_py.plan.segment import Segment
@@ -31,8 +32,14 @@ __all__ = ["Source", "SourceLane"]
 class Source:
     """A producer with the bound kernel of its segment, drawn from step by step."""
 
-    def __init__(self, segment: Segment, kernel: SegmentKernel, exits: list[Any] | None) -> None:
-        self._kernel = kernel.bind(exits)
+    def __init__(
+        self,
+        segment: Segment,
+        kernel: SegmentKernel,
+        exits: Sequence[Any] | None,
+        tracked: TrackedSource | None = None,
+    ) -> None:
+        self._kernel, self._tracked = kernel.bind(exits), tracked
         assert isinstance(segment.head, Producer)
         self._shape = segment.head.shape
         self._items: Iterator[Any] | None = None
@@ -47,8 +54,10 @@ class Source:
         """Draw up to `count` items and run each through the segment before the next is drawn."""
         if self.pushes:
             return self._push()
-        drawn = self._drawn(count) if self._items is None else islice(self._items, count)
+        drawn = self._drawn(count) if self._items is None else self._begun(self._items, count)
         self._kernel.run(drawn)
+        if self._tracked is not None:
+            self._tracked.release()
         self.ended = self._kernel.drawn < count
         return self._kernel.harvest(0)
 
@@ -74,11 +83,17 @@ class Source:
         if self._items is None:  # an error here is the producer's
             given = self._kernel.source_call()
             self._items = self._kernel.iterate(given) if self._shape.coroutine else iter(given)
-        yield from islice(self._items, count)
+        yield from self._begun(self._items, count)
+
+    def _begun(self, items: Iterable[Any], count: int | None) -> Iterator[Any]:
+        """So many of the items, and only those that have to be run."""
+        return islice(items if self._tracked is None else self._tracked.drawn(items), count)
 
     def _push(self) -> Harvest:
         def pushed() -> Iterator[Any]:
-            result = self._kernel.source_call(lambda item: self._kernel.run((item,)))
+            result = self._kernel.source_call(
+                lambda item: self._kernel.run(self._begun((item,), None))
+            )
             if self._shape.coroutine:
                 self._kernel.wait_for(result)
             yield from ()
@@ -99,16 +114,19 @@ class SourceLane:
         letter_exits: list[Exitway],
         ledger: Ledger,
         verdict: Verdict,
+        tracked: TrackedSource | None = None,
     ) -> None:
         self.name = segment.head.name
-        self._source = Source(segment, kernel, exits)
+        sinks: Sequence[Any] = exits
+        if tracked is not None:
+            sinks = [TrackedExit(tracked, way_out, way_out.copies) for way_out in exits]
+        self._source = Source(segment, kernel, sinks, tracked)
         self._stages, self._exits = kernel.stages, exits
         self._letter_boxes, self._letter_exits = LetterBoxes(segment), letter_exits
         self._ledger, self._verdict = ledger, verdict
         self._draining = threading.Event()
         self._blocked = 0.0
-        rate = segment.head.options.rate
-        self._pace = Pace(rate.interval) if rate is not None else None
+        self._pace = Pace.of(segment.head.options.rate)
 
     def run(self) -> None:
         """Draw until the source ends, the run drains, or it is cut."""
@@ -142,7 +160,7 @@ class SourceLane:
         self._ledger.waited(self.name, blocked=blocked)
 
     def _draw_all(self) -> None:
-        sizer = ChunkSizer(None if self._pace is None else 1)
+        sizer = ChunkSizer(1 if self._pace.limits else None)
         try:
             self._source.open()
             while self._may_draw():
@@ -157,16 +175,16 @@ class SourceLane:
     def _may_draw(self) -> bool:
         """Wait for as long as the rate asks. False if nothing is to be drawn any more."""
         clock = self._verdict.clock
-        while self._pace is not None and not self._pace.allowed(clock.now()):
+        while not self._pace.allowed(clock.now()):
             if self._draining.wait(self._pace.wait_time(clock.now())):
                 return False
-        if self._pace is not None:
-            self._pace.taken(clock.now())
+        self._pace.taken(clock.now())
         return not (self._source.ended or self._draining.is_set())
 
     def _settle(self, harvest: Harvest) -> None:
         self._ledger.harvested(self._stages, harvest)
         if harvest.failures:
-            letters = self._letter_boxes.sort(self._verdict.items_failed(harvest.failures))
+            decided = self._verdict.items_failed(harvest.failures)
+            letters = self._letter_boxes.sort(decided)
             for way_out, share in zip(self._letter_exits, letters, strict=True):
                 way_out.extend(share)

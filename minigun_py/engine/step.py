@@ -6,25 +6,25 @@ has made of items is handed to the `Surface` of the run, which puts its outputs 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Protocol
 
-from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.engine.bound_segment import BoundSegment
-from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.chunking import ChunkSizer
 from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.dispatch import Dispatch, dispatch_for
+from minigun_py.engine.kept_items import KeptItems
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.pace import Pace
+from minigun_py.engine.provenance import Provenance, provenance_of, value_of
 from minigun_py.engine.source_lane import Source
+from minigun_py.engine.tracked_source import TrackedExit, TrackedSource
 from minigun_py.engine.waiting_room import WaitingRoom
-from minigun_py.errors import ChannelAborted
 from minigun_py.plan.segment import Segment
 
-__all__ = ["PlainStep", "SourceStep", "Step", "StreamStep", "Surface"]
+__all__ = ["PlainStep", "SourceStep", "Step", "Surface"]
 
 
 class Surface(Protocol):
@@ -39,7 +39,7 @@ class Surface(Protocol):
         """Wait, but for no longer than the run goes on."""
         ...
 
-    def settle(self, step: Step, harvest: Harvest) -> None:
+    def settle(self, step: Step, harvest: Harvest, told: Provenance | None = None) -> None:
         """Enter what a step did in the books, and put its outputs where they belong."""
         ...
 
@@ -71,12 +71,15 @@ class Step:
         self.position, self.segment, self.kernel = position, segment, kernel
         self._surface, self._clock = surface, kernel.clock
         self.letter_boxes = LetterBoxes(segment)
+        self._tracks, self._kept = kernel.rules.shares, KeptItems()
         rate = segment.head.options.rate
         self._pace = Pace(rate.interval) if rate is not None else None
         self.exits: list[tuple[tuple[str, ...], Dispatch]] = [
             (way_out.targets, dispatch_for(way_out.routing, max(1, len(way_out.targets))))
             for way_out in kernel.exits
         ]
+        self.copies = [dispatch.copies for _, dispatch in self.exits]
+        """For each exit, how many stages get each item."""
 
     @property
     def name(self) -> str:
@@ -99,6 +102,17 @@ class Step:
         """No item will follow for now: emit what is held. False if there was nothing to do."""
         raise NotImplementedError
 
+    def _told(
+        self, items: list[Any], harvest: Harvest, again: Collection[int] = ()
+    ) -> Provenance | None:
+        """What came of which items, if that has to be known."""
+        if not self._tracks:
+            return None
+        lease = Lease(0, items, origins=[item.origin for item in items])
+        head = self.name if self.kernel.holds else None
+        kept = KeptItems() if head is None else self._kept
+        return provenance_of(lease, harvest, kept, again, head)
+
     def _wait_for_pace(self) -> bool:
         """Wait until the rate allows an item. False if the run was cut meanwhile."""
         while self._pace is not None and not self._pace.allowed(self._clock.now()):
@@ -120,9 +134,15 @@ class SourceStep(Step):
         kernel: SegmentKernel,
         surface: Surface,
         one_by_one: bool,
+        tracked: TrackedSource | None = None,
     ) -> None:
         super().__init__(position, segment, kernel, surface)
-        self._source = Source(segment, kernel, None)
+        sinks: list[Any] | None = None
+        self._put_out: list[list[Any]] = [[] for _ in self.exits]
+        if tracked is not None:
+            ways = zip(self._put_out, self.copies, strict=True)
+            sinks = [TrackedExit(tracked, put_out, copies) for put_out, copies in ways]
+        self._source = Source(segment, kernel, sinks, tracked)
         self._sizer = ChunkSizer(1 if one_by_one or self._pace is not None else None)
 
     @property
@@ -146,6 +166,9 @@ class SourceStep(Step):
         """Draw a chunk and run it."""
         if self._wait_for_pace():
             harvest = self._source.draw(self._sizer.limit)
+            for outputs, put_out in zip(harvest.outputs, self._put_out, strict=True):
+                outputs.extend(put_out)
+                put_out.clear()
             self._sizer.measured(self._sizer.limit, harvest.seconds)
             self._surface.settle(self, harvest)
 
@@ -207,15 +230,16 @@ class PlainStep(Step):
             self._surface.fail(self, error)
             self._surface.discard(self, len(chunk))
             return
-        self._worker.run(chunk)
+        self._worker.run(list(map(value_of, chunk)) if self._tracks else chunk)
         harvest = self._worker.harvest(len(chunk))
+        again: set[int] = set()
         if harvest.failures:
-            self._take_out_what_is_tried_again(chunk, attempt, harvest)
-        self._surface.settle(self, harvest)
+            again = self._take_out_what_is_tried_again(chunk, attempt, harvest)
+        self._surface.settle(self, harvest, self._told(chunk, harvest, again))
 
     def _take_out_what_is_tried_again(
         self, chunk: list[Any], attempt: int, harvest: Harvest
-    ) -> None:
+    ) -> set[int]:
         mine = [f for f in harvest.failures if f.stage == self.name]
         again = [f for f in mine if self._retry and self._retry.allows(f.error, attempt)]
         harvest.failures = [
@@ -230,7 +254,8 @@ class PlainStep(Step):
             wait = self._retry.wait(attempt)
             item = chunk[failure.index]
             self._waiting.add(item, attempt + 1, self._clock.now() + wait)
-            self._surface.note_retried(self, item, failure.error, attempt, wait)
+            self._surface.note_retried(self, value_of(item), failure.error, attempt, wait)
+        return {failure.index for failure in again}
 
     def finish(self) -> bool:
         """Flush the first stage, if it keeps items."""
@@ -238,91 +263,6 @@ class PlainStep(Step):
             return False
         self._holds = False
         self._worker.finish()
-        self._surface.settle(self, self._worker.harvest(0))
+        harvest = self._worker.harvest(0)
+        self._surface.settle(self, harvest, self._told([], harvest))
         return True
-
-
-class StreamStep(Step):
-    """A stage that draws from an iterator, and takes the run forward while it has no item."""
-
-    def __init__(
-        self, position: int, segment: Segment, kernel: SegmentKernel, surface: Surface
-    ) -> None:
-        super().__init__(position, segment, kernel, surface)
-        worker = kernel.bind()
-        assert isinstance(worker, BoundStream)
-        self._worker = worker
-        self._waiting: deque[Any] = deque()
-        self._drawn = 0
-        self._begun = self._draws = False
-
-    @property
-    def has_items(self) -> bool:
-        """Whether items wait for it."""
-        return bool(self._waiting)
-
-    @property
-    def wants(self) -> bool:
-        """Whether it can go on: it has begun or has items, and is not waiting further up."""
-        return not self._draws and not self._worker.ended and (self._begun or bool(self._waiting))
-
-    def open(self) -> None:
-        """Set up what the stages want."""
-        self._worker.open()
-
-    def close(self) -> None:
-        """Tear it down."""
-        self._worker.close()
-        if self._waiting:
-            self._surface.discard(self, len(self._waiting))
-
-    def accept(self, items: list[Any]) -> None:
-        """Keep them until the stage asks; what it wants no more is done with."""
-        if self._worker.ended:
-            self._surface.settle(self, self._worker.harvest(len(items)))
-        else:
-            self._waiting.extend(items)
-
-    def advance(self) -> None:
-        """Let the stage go on to its next output."""
-        if not self._begun:
-            self._begun = True
-            self._worker.begin(self)
-        self._draws = True
-        try:
-            self._worker.advance(1)
-        except ChannelAborted:
-            pass  # the verdict knows why
-        finally:
-            self._draws = False
-            drawn, self._drawn = self._drawn, 0
-            self._surface.settle(self, self._worker.harvest(drawn))
-        if self._worker.ended and self._waiting:
-            left = len(self._waiting)
-            self._waiting.clear()
-            self._surface.settle(self, self._worker.harvest(left))
-
-    def finish(self) -> bool:
-        """Begin, if no item ever came; it goes on from there by `advance`."""
-        if self._begun:
-            return False
-        self.advance()
-        return True
-
-    def next(self) -> Sequence[Any] | None:
-        """For the stage: an item, for which the run is taken forward; None if none will come."""
-        while not self._waiting:
-            if self._surface.stopped:
-                raise ChannelAborted("the run is cut")
-            if not self._surface.one_before(self.position):
-                return None
-        if not self._wait_for_pace():
-            raise ChannelAborted("the run is cut")
-        self._drawn += 1
-        return (self._waiting.popleft(),)
-
-    flush, attempt = False, 1
-
-    def running(self) -> int:
-        """The only item of the turn."""
-        return 0

@@ -75,25 +75,24 @@ class Verdict:
         """What a stage makes of its failures."""
         return self._policies.get(stage, _STRICT)
 
-    def items_failed(self, failures: Sequence[ItemFailure]) -> list[FailedItem[Any]]:
+    def items_failed(self, failures: Sequence[ItemFailure]) -> list[tuple[FailedItem[Any], Action]]:
         """Items failed, and the ledger has them as failed. Puts them aside or ends the run.
 
-        Returns the dead letters that another stage is to get.
+        Returns what becomes of each.
         """
-        letters: list[FailedItem[Any]] = []
+        decided: list[tuple[FailedItem[Any], Action]] = []
         for failure in failures:
             failed = FailedItem(failure.stage, failure.item, failure.error, failure.attempt)
             policy = self.policy(failure.stage)
             with self._lock:
                 _keep(failed, self._failures)
             action = self._decide(policy, failed)
+            decided.append((failed, action))
             if action is Action.SKIP:
                 self._ledger.put_aside(failure.stage, skipped=1)
             elif action is Action.DEAD_LETTER:
                 self._ledger.put_aside(failure.stage, dead_lettered=1)
-                if policy.delivers:
-                    letters.append(failed)
-                else:
+                if not policy.delivers:
                     with self._lock:
                         _keep(failed, self._dead_letters)
             if self._save is not None:
@@ -104,7 +103,7 @@ class Verdict:
                 self.fail(_noted(failed))
             else:
                 self.look_at(failure.stage, failed.error)
-        return letters
+        return decided
 
     def look_at(self, stage: str, last: Exception | None = None) -> None:
         """End the run if more items of a stage have failed than its policy forgives."""

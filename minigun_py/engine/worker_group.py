@@ -14,6 +14,7 @@ again, the verdict what a failure means.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -38,7 +39,9 @@ from minigun_py.engine.lending import Lending
 from minigun_py.engine.loop import Loop, LoopInbox
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits, PermittedLeases
+from minigun_py.engine.provenance import origin_of, value_of
 from minigun_py.engine.sabotage import hold_for
+from minigun_py.engine.tracking import Tracking
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted, ContextError, ItemTimedOut, WorkerDied
 from minigun_py.plan.segment import Segment
@@ -67,13 +70,14 @@ class WorkerGroup:
         verdict: Verdict,
         loop: Loop | None = None,
         permits: Permits | None = None,
+        tracking: Tracking | None = None,
     ) -> None:
         self.name = segment.head.name
         self._retry = segment.head.options.retry
         self._kernel, self._context = kernel, context
         self._inbox, self._outbox = inbox, outbox
         self._ledger, self._verdict = ledger, verdict
-        self._letter_boxes = LetterBoxes(segment)
+        self._letter_boxes, self._tracking = LetterBoxes(segment), tracking
         in_order = segment.head.options.ordered and not kernel.holds
         self._permits, self._hold = permits, hold_for(self.name)
         self._delivery = Delivery(
@@ -91,6 +95,7 @@ class WorkerGroup:
             loop,
             verdict.clock,
             self._refuse,
+            tracking is not None,
         )
 
     def run(self) -> None:
@@ -152,17 +157,26 @@ class WorkerGroup:
                 self._verdict.lane_failed(self.name, error)
 
     def _done(self, lease: Lease, harvest: Harvest) -> None:
-        items = lease.items
+        items = len(lease.items)
         again = self._take_out_what_is_tried_again(lease, harvest)
-        self._lending.done(lease, harvest)
-        self._ledger.harvested(self._kernel.stages, harvest)
-        letters = self._verdict.items_failed(harvest.failures) if harvest.failures else []
+        outputs = self._taken_in(lease, harvest, {failure.index for failure in again})
         for failure in again:
-            self._try_again(lease, items[failure.index], failure.error)
+            self._try_again(lease, self._lending.item(lease, failure.index), failure.error)
         if not (again and self._delivery.keeps_order):  # then its place is still taken
-            outputs = [*harvest.outputs, *self._letter_boxes.sort(letters)]
             self._delivery.put(lease.place, outputs)
-        self._lending.delivered(lease, len(items) - len(again), harvest)
+        self._lending.delivered(lease, items - len(again), harvest)
+
+    def _taken_in(self, lease: Lease, harvest: Harvest, again: Collection[int]) -> list[list[Any]]:
+        """Enter an answer in all books. Returns what is sent on, dead letters last."""
+        told = self._lending.done(lease, harvest, again)
+        self._ledger.harvested(self._kernel.stages, harvest)
+        decided = self._verdict.items_failed(harvest.failures) if harvest.failures else []
+        if self._tracking is None or told is None:
+            return [*harvest.outputs, *self._letter_boxes.sort(decided)]
+        actions = self._letter_boxes.copies(decided)
+        copies = self._outbox.copies[: len(harvest.outputs)]
+        outputs, blamed = self._tracking.trace(told, harvest, copies, actions)
+        return [*outputs, *self._letter_boxes.sort(decided, blamed)]
 
     def _take_out_what_is_tried_again(self, lease: Lease, harvest: Harvest) -> list[ItemFailure]:
         """The failures that are none yet; they are no part of the harvest any more."""
@@ -188,8 +202,8 @@ class WorkerGroup:
         if again:
             self._try_again(lease, item, death)
         else:
-            failure = ItemFailure(self.name, index, item, death, lease.attempt)
-            self._has_failed(failure)
+            failure = ItemFailure(self.name, index, value_of(item), death, lease.attempt)
+            self._has_failed(failure, origin_of(item))
         if isinstance(death, WorkerDied):
             self._verdict.worker_died(self.name, death)
 
@@ -201,17 +215,21 @@ class WorkerGroup:
         assert self._retry is not None
         wait = self._retry.wait(lease.attempt)
         self._ledger.retried(self.name)
-        self._verdict.item_retried(self.name, item, error, lease.attempt, wait)
+        self._verdict.item_retried(self.name, value_of(item), error, lease.attempt, wait)
         self._lending.try_again(lease, item, wait)
 
     def _refuse(self, item: Any, error: Exception) -> None:
         """The key of an item cannot be told, which fails the item."""
-        self._has_failed(ItemFailure(self.name, 0, item, error))
+        self._has_failed(ItemFailure(self.name, 0, value_of(item), error), origin_of(item))
 
-    def _has_failed(self, failure: ItemFailure) -> None:
+    def _has_failed(self, failure: ItemFailure, origin: int | None) -> None:
         """An item has ended without an answer of a worker."""
         self._ledger.failed(self.name)
-        letters = self._letter_boxes.sort(self._verdict.items_failed([failure]))
+        decided = self._verdict.items_failed([failure])
+        letters = self._letter_boxes.sort(decided, [origin])
+        if self._tracking is not None and origin is not None:
+            for action, copies in self._letter_boxes.copies(decided):
+                self._tracking.failed(origin, action, copies)
         if any(letters):
             self._delivery.put_aside([*([] for _ in self._kernel.exit_stages), *letters])
         self._lending.ended()

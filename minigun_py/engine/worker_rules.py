@@ -24,6 +24,7 @@ class WorkerRules:
         max_rss: Bytes beyond which it is replaced, if it is a process.
         deeds: What a test has planted, by stage.
         lethal: Whether it may die of it alone.
+        shares: Whether it tells what came of each of its items.
     """
 
     timeout: float | None = None
@@ -32,9 +33,10 @@ class WorkerRules:
     max_rss: int | None = None
     deeds: Mapping[str, Sequence[Deed]] = field(default_factory=dict)
     lethal: bool = False
+    shares: bool = False
 
     @classmethod
-    def of(cls, segment: Segment, traits: Traits) -> WorkerRules:
+    def of(cls, segment: Segment, traits: Traits, shares: bool) -> WorkerRules:
         """What a segment asks of its workers, which are of a kind with these traits."""
         said = segment.head.options
         if segment.is_source and deeds_for(segment.head.name):
@@ -48,4 +50,5 @@ class WorkerRules:
             max_rss=said.max_rss,
             deeds={name: deeds for name in segment.names if (deeds := deeds_for(name))},
             lethal=traits.survives_crash,
+            shares=shares and not segment.is_source,
         )

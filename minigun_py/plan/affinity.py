@@ -61,10 +61,12 @@ def decide_affinity(
     placements: Mapping[str, Placement],
     traits_of: Callable[[ContextKind], Traits],
     merged: Mapping[str, str] = _NONE_MERGED,
+    tracked: bool = False,
 ) -> dict[str, Affinity]:
     """The affinity of every stage, by name, in an order in which upstreams come first.
 
-    `merged` are stages that have to be colocated with their one upstream, and why.
+    `merged` are stages that have to be colocated with their one upstream, and why. Where items are
+    `tracked`, it has to be known what comes of each that a source gives or a stage keeps.
     """
     decided: dict[str, Affinity] = {}
     nesting: dict[str, int] = {}  # of what a stage calls
@@ -74,6 +76,8 @@ def decide_affinity(
         affinity = _decide(stage, upstreams, graph, placements, decided, traits_of)
         if name in merged:
             affinity = Affinity(upstreams[0], decided[upstreams[0]].spec, merged[name])
+        elif tracked and affinity.upstream is not None:
+            affinity = _apart_if_tracked(affinity, graph.stages[affinity.upstream])
         depth = 0 if affinity.upstream is None else nesting[affinity.upstream]
         if depth > DEEPEST_NESTING:
             why = f"{DEEPEST_NESTING} fan-outs and generators already nest in its context"
@@ -107,6 +111,13 @@ def _decide(
         joined = ", ".join(upstreams) or "nobody yet"
         return Affinity(None, _here(stage, alone), f"it joins several stages ({joined})")
     return _beside(stage, graph, upstreams[0], alone, decided, traits_of)
+
+
+def _apart_if_tracked(affinity: Affinity, upstream: DeclaredStage) -> Affinity:
+    if isinstance(upstream, Producer) or upstream.keeps_items:
+        why = f"it has to be known what comes of each item of {upstream.name}"
+        return Affinity(None, affinity.spec, why)
+    return affinity
 
 
 def _own_lane(stage: DeclaredStage) -> str | None:

@@ -40,7 +40,8 @@ class PlanConfig:
 
     `execution` and `workers` are the pipeline's defaults; `override` is the run's word over every
     stage's own. `max_threads` and `max_processes` bound the workers of all stages together.
-    With `strict`, edges along which no value can fit are an error.
+    With `strict`, edges along which no value can fit are an error. Where items are `tracked`, it
+    has to be known what comes of each.
     """
 
     execution: ContextKind | None = None
@@ -49,6 +50,7 @@ class PlanConfig:
     max_threads: int | None = None
     max_processes: int | None = None
     strict: bool = False
+    tracked: bool = False
     surroundings: Callable[[], Surroundings] = look_around
 
     @property
@@ -128,7 +130,9 @@ class ExecutionPlan:
         """Segments of kinds that can run here, so few that each can have a worker."""
         merged: dict[str, str] = {}
         while True:
-            self.affinities = decide_affinity(self._graph, placements, traits_of, merged)
+            self.affinities = decide_affinity(
+                self._graph, placements, traits_of, merged, self._config.tracked
+            )
             adapted = adapt_kinds(cut_into_segments(self._graph, self.affinities))
             pair = merge_for_limits(self._graph, adapted.segments, explicit, self._config.limits)
             if pair is None:

@@ -37,7 +37,7 @@ __all__ = [
 DEFAULT_QUEUE_SIZE: Final = 1000
 
 LATER_OPTIONS: Final = frozenset((
-        "queue_bytes", "ack", "stream_outputs",
+        "queue_bytes", "stream_outputs",
 ))  # fmt: skip
 """Options of a stage that the design names and this version does not have yet."""
 
@@ -93,6 +93,7 @@ class Options:
     max_rss: int | None = None
     start_method: StartMethod | None = None
     fallback: Literal["nearest", "error"] = "nearest"
+    ack: Callable[[Any], Any] | None = None
     ground: Ground = Ground()
 
     @property
@@ -315,4 +316,5 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "max_rss": _optional(_bytes),
     "start_method": _optional(_one_of("start_method", ("spawn", "forkserver"))),
     "fallback": _one_of("fallback", ("nearest", "error")),
+    "ack": _optional(_plain("ack")),
 }

@@ -275,6 +275,7 @@ class OwnStage(DeclaredStage):
             raise UsageError(
                 f"{self}: what it keeps would be lost with its state; drop fresh_state"
             )
+        _check_items(self)
         if self.keeps_items:
             shape_of_flush(self.instance.flush, f"{self}, flush")
 
@@ -310,6 +311,8 @@ def _check_state(stage: DeclaredStage, shape: Shape) -> None:
 def _check_items(stage: DeclaredStage) -> None:
     """Refuse what is said of single items where a stage cannot go on behind one."""
     said = stage.options
+    if said.ack is not None and not isinstance(stage, Producer):
+        raise UsageError(f"{stage}: ack is told of the items that a source has given; it is none")
     if not stage.cannot_go_on:
         return
     what = "a producer" if isinstance(stage, Producer) else "it takes an iterator"

@@ -70,6 +70,7 @@ class SharedOptions(EdgeOptions, total=False):
     max_rss: int | str | None
     start_method: Literal["spawn", "forkserver"] | None
     fallback: Literal["nearest", "error"]
+    ack: _OfItem | None
 
 
 class MappedOptions(SharedOptions, total=False):

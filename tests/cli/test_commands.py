@@ -77,6 +77,19 @@ def test_a_run_that_fails_tells_what_failed_and_ends_with_1(
     assert "squares: failed after" in result.stdout
 
 
+def test_a_run_with_a_checkpoint_is_resumed_unless_it_is_to_begin_anew(
+    write: Callable[..., str], tmp_path: Path
+) -> None:
+    target, checkpoint = write(GOOD), ("--checkpoint", tmp_path / "job.db")
+    first = invoke("run", target, *checkpoint, "-p", "fail_at=1", "-p", "on_error=skip")
+    assert first.stdout.startswith("square 0\nsquare 4\n")
+    again = invoke("run", target, *checkpoint)
+    assert again.stdout.startswith("square 1\n\nsquares: ended well")
+    assert "2 items were finished before" in again.stdout
+    anew = invoke("run", target, *checkpoint, "--fresh")
+    assert anew.stdout.startswith("square 0\nsquare 1\nsquare 4\n")
+
+
 def test_the_report_of_a_run_that_fails_is_written_too(
     write: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -106,7 +119,8 @@ def test_items_that_were_skipped_are_listed_and_the_run_ends_well(
         (["--execution", "ray"], "'ray' is not available in this version"),
         (["--report", "no/such/folder/report.json"], "cannot be written"),
         (["--hud"], "the option --hud is not available in this version"),
-        (["--checkpoint", "job.db"], "the option --checkpoint is not available in this version"),
+        (["--fresh"], "--fresh says what to do with a --checkpoint, and there is none"),
+        (["--checkpoint", __file__], "is no checkpoint, or it is damaged; it was left as it is"),
         (["--progess"], "No such option"),
     ],
 )

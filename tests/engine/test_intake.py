@@ -53,7 +53,7 @@ class Rack:
 
 def test_whoever_comes_takes() -> None:
     sender, receiver = channel()
-    inbox = Inbox(receiver)
+    inbox = Inbox(receiver, 2)
     sender.send_many([1, 2, 3])
     assert (inbox.waiting(1), inbox.waiting(2)) == (3, 3)
     assert (inbox.take_nowait(2, 2), inbox.take(1, 2, None)) == ([1, 2], [3])
@@ -62,14 +62,14 @@ def test_whoever_comes_takes() -> None:
 def test_an_inbox_that_closes_leaves_nothing_on_shelves() -> None:
     sender, receiver = channel()
     sender.send(1)
-    assert Inbox(receiver).close() == 0
+    assert Inbox(receiver, 2).close() == 0
     assert receiver.statistics().discarded == 1
 
 
 def test_an_inbox_wakes_whoever_polls() -> None:
     sender, receiver = channel()
     calls: list[None] = []
-    Inbox(receiver).on_ready(lambda: calls.append(None))
+    Inbox(receiver, 2).on_ready(lambda: calls.append(None))
     sender.send(1)
     assert calls
 

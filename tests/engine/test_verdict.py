@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minigun_py.contexts.answer import ItemFailure
-from minigun_py.engine.failure import CrashBudget, Policy
+from minigun_py.engine.failure import Action, CrashBudget, Policy
 from minigun_py.engine.ledger import Ledger, StageBook
 from minigun_py.engine.report import FailedItem
 from minigun_py.engine.verdict import KEPT_FAILURES, Verdict
@@ -294,16 +294,16 @@ def test_books_that_do_not_balance_come_after_what_ended_the_run() -> None:
 # --------------------------------------------------------------------------- dead letters
 
 
-def test_a_dead_letter_is_given_back_if_a_stage_is_to_get_it() -> None:
+def test_a_dead_letter_that_a_stage_is_to_get_is_not_kept() -> None:
     room, error = Room("dead_letter", delivers=True), ValueError("no")
-    assert room.fails(7, error) == [FailedItem("a", 7, error)]
+    assert room.fails(7, error) == [(FailedItem("a", 7, error), Action.DEAD_LETTER)]
     assert room.verdict.dead_letters == ()
     assert (room.page.failed, room.page.dead_lettered) == (0, 1)
 
 
 def test_else_it_is_kept() -> None:
     room = Room("dead_letter")
-    assert room.fails(7, ValueError("no")) == []
+    room.fails(7, ValueError("no"))
     assert [failed.item for failed in room.verdict.dead_letters] == [7]
 
 

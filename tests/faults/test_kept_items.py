@@ -89,3 +89,19 @@ def test_lists_of_another_size_lose_no_element(kind: str, chunk: int) -> None:
     numbers = Counter(given(pipe))
     assert sorted(numbers) == SURVIVORS
     assert set(numbers.values()) <= {2, 3}
+
+
+def odd_ones(numbers: Iterator[int]) -> Iterator[int]:
+    return (number for number in numbers if number % 2)
+
+
+def test_a_stage_that_has_ended_keeps_nothing_of_what_it_took_in_last(
+    kind: str, chunk: int
+) -> None:
+    pipe = Pipeline("kept")
+    pipe.source(range(11))
+    pipe.processor(odd_ones, stream=True, execution=kind, chunk=chunk)
+    with pipe.stream() as stream:
+        assert list(stream) == [1, 3, 5, 7, 9]
+    book = stream.report["odd_ones"]
+    assert (book.received, book.completed, book.cancelled) == (11, 11, 0)
