@@ -41,6 +41,7 @@ class Job:
     """A pipeline as a class.
 
     Class attributes that say something for all stages: `execution`, `workers`, `queue_size`,
+    `queue_bytes`,
     `on_error`, `max_threads`, `max_processes`. `reroutes` maps stages to the targets that replace
     those they have; the maps of base classes are merged by key.
     """

@@ -46,9 +46,9 @@ class Pipeline(Parts):
 
     Args:
         name: Stands in reports and error messages.
-        **defaults: `execution` and `workers` for the processors that name none; `queue_size`
-            and `on_error` for every stage; `max_threads` and `max_processes` for the workers
-            of all stages together.
+        **defaults: `execution` and `workers` for the processors that name none;
+            `queue_size`, `queue_bytes` and `on_error` for every stage; `max_threads` and
+            `max_processes` for the workers of all stages together.
 
     Raises:
         UsageError: An option is unknown, or has a wrong value.

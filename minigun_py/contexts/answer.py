@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minigun_py.errors import ItemTimedOut, WorkerDied
+from minigun_py.primitives.spool import Values
 
 __all__ = [
     "Answer",
@@ -66,7 +67,7 @@ that has a part in it, if it was running; and how long each exit was when it had
 class Harvest:
     """What a kernel made of a chunk: outputs by exit, counts by stage, and the failures."""
 
-    outputs: list[list[Any]]
+    outputs: list[Values]
     counts: list[StageCounts]
     failures: list[ItemFailure] = field(default_factory=list)
     seconds: float = 0.0

@@ -12,22 +12,24 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import cloudpickle
 
 from minigun_py.contexts.answer import Harvest, ItemFailure, Share, StageCounts
 from minigun_py.contexts.kernel import BoundKernel, Kernel
 from minigun_py.errors import NotPicklable, RemoteError
+from minigun_py.primitives.spool import Spool
 
 __all__ = [
     "OneByOne",
     "RemoteTraceback",
     "blame_results",
     "failed_harvest",
+    "large_parts",
     "merge",
     "pack_each",
     "pack_error",
@@ -51,6 +53,9 @@ Packed = tuple[
 ]
 
 
+_NO_PARTS: Final[Mapping[int, Spool]] = {}
+
+
 class RemoteTraceback(Exception):
     """Carries the text of a traceback from another process, as the cause of the error."""
 
@@ -70,14 +75,26 @@ def pack_harvest(harvest: Harvest, head: str) -> Packed:
     counts = [astuple(stage) for stage in harvest.counts]
     failures = [_packed_failure(failure, head) for failure in harvest.failures]
     rest = harvest.seconds, harvest.held, harvest.finished, harvest.due, harvest.shares
-    return harvest.outputs, counts, failures, *rest
+    return [list(values) for values in harvest.outputs], counts, failures, *rest
 
 
-def unpack_harvest(packed: Packed) -> Harvest:
-    """The harvest again, its exceptions with their remote tracebacks as causes."""
+def large_parts(harvest: Harvest) -> Iterator[tuple[int, list[Any]]]:
+    """What is too large to cross at once, by exit and in order; it is no part of it any more."""
+    for way_out, values in enumerate(harvest.outputs):
+        if isinstance(values, Spool):
+            harvest.outputs[way_out] = []
+            for chunk in values.chunks():
+                yield way_out, chunk
+
+
+def unpack_harvest(packed: Packed, parts: Mapping[int, Spool] = _NO_PARTS) -> Harvest:
+    """The harvest again, its exceptions with their remote tracebacks as causes.
+
+    `parts` is what crossed before it, by exit.
+    """
     outputs, counts, failures, seconds, held, finished, due, shares = packed
     return Harvest(
-        outputs,
+        [parts.get(way_out, values) for way_out, values in enumerate(outputs)],
         [StageCounts(*numbers) for numbers in counts],
         [
             ItemFailure(stage, index, item, _with_traceback(error, text))
@@ -203,11 +220,12 @@ def with_items(failures: list[ItemFailure], head: str, items: Sequence[Any]) -> 
 
 def merge(parts: Sequence[Harvest], stages: int, exits: int) -> Harvest:
     """Several harvests of the same kernel, in order, as one."""
-    total = Harvest([[] for _ in range(exits)], [StageCounts() for _ in range(stages)])
+    outputs: list[list[Any]] = [[] for _ in range(exits)]
+    total = Harvest([*outputs], [StageCounts() for _ in range(stages)])
     received = 0
     for part in parts:
-        total.shares += _shifted(part.shares, received, tuple(map(len, total.outputs)))
-        for mine, theirs in zip(total.outputs, part.outputs, strict=True):
+        total.shares += _shifted(part.shares, received, tuple(map(len, outputs)))
+        for mine, theirs in zip(outputs, part.outputs, strict=True):
             mine.extend(theirs)
         for sum_, counts in zip(total.counts, part.counts, strict=True):
             sum_.add(counts)

@@ -9,15 +9,35 @@ from typing import Final
 
 from minigun_py.contexts.answer import Lease
 from minigun_py.contexts.crew import Spawned
-from minigun_py.contexts.wire import FrameReader, FrameWriter
+from minigun_py.contexts.wire import Frame, FrameReader, FrameWriter
+from minigun_py.primitives.spool import Spool
 
-__all__ = ["WINDOW", "RemoteWorker"]
+__all__ = ["WINDOW", "Parts", "RemoteWorker"]
 
 WINDOW: Final = 2
 """Leases at one worker: the one that runs and the next. A busy parent can be 5 ms late."""
 
 LONG_LEASE_SECONDS: Final = 0.05
 """A worker whose last lease took longer has no second one waiting: others may be idle sooner."""
+
+
+class Parts:
+    """Outputs that come before the answer that they belong to."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[int, Spool] = {}
+        """By exit."""
+        self.unreadable: Exception | None = None
+        """Why one of them cannot be rebuilt."""
+
+    def add(self, frame: Frame) -> None:
+        """Take one in."""
+        try:
+            way_out, values = frame.load()
+        except Exception as error:
+            self.unreadable = error
+        else:
+            self.outputs.setdefault(way_out, Spool()).put(values)
 
 
 class RemoteWorker:
@@ -31,6 +51,8 @@ class RemoteWorker:
         self.reader = FrameReader(self.socket)
         self.writer = FrameWriter(self.socket)
         self.leases: dict[int, Lease] = {}
+        self.parts: dict[int, Parts] = {}
+        """By the place of a lease, what came of its answer before it."""
         self.events = select.POLLIN
         self.gone = self.released = self.answered = False
         self.retired = False  # it has grown too large, and exits after its next answer

@@ -41,7 +41,7 @@ from minigun_py.contexts.crew import Exited, Spawned
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
 from minigun_py.contexts.post_mortem import PostMortem
-from minigun_py.contexts.remote_worker import WINDOW, RemoteWorker
+from minigun_py.contexts.remote_worker import WINDOW, Parts, RemoteWorker
 from minigun_py.contexts.staff import Staff
 from minigun_py.contexts.time_limit import TimeLimit
 from minigun_py.contexts.wake_up import WakeUp
@@ -205,6 +205,8 @@ class ServeLoop:
                 receive_record(frame.load())
             case FrameKind.RETIRE:
                 worker.retired = worker.told_to_emit = True
+            case FrameKind.PART:
+                worker.parts.setdefault(frame.token, Parts()).add(frame)
             case FrameKind.DRAIN:
                 self._kernel.control.drain()
             case FrameKind.CANCEL:
@@ -213,11 +215,11 @@ class ServeLoop:
                 self._take_answer(worker, frame)
 
     def _take_answer(self, worker: RemoteWorker, frame: Frame) -> None:
-        lease = worker.leases.pop(frame.token)
+        lease, parts = worker.leases.pop(frame.token), worker.parts.pop(frame.token, Parts())
         worker.answered = True
         if frame.kind is not FrameKind.UNREADABLE:
             try:
-                harvest = self._load(frame, lease)
+                harvest = self._load(frame, lease, parts)
             except _Unreadable as unreadable:
                 if self._kernel.holds:  # it cannot be run again
                     raise NotPicklable(str(unreadable.__cause__)) from unreadable.__cause__
@@ -229,15 +231,17 @@ class ServeLoop:
                 return
         self._send(worker, lease, one_by_one=True)
 
-    def _load(self, frame: Frame, lease: Lease) -> Harvest:
+    def _load(self, frame: Frame, lease: Lease, parts: Parts) -> Harvest:
         kernel = self._kernel
+        if parts.unreadable is not None:
+            raise _Unreadable from parts.unreadable
         try:
             if frame.kind is FrameKind.DONE_ONE_BY_ONE:
                 harvest = crossing.unpack_each(
                     frame.load(), kernel.stages, kernel.exit_stages, kernel.holds
                 )
             else:
-                harvest = crossing.unpack_harvest(frame.load())
+                harvest = crossing.unpack_harvest(frame.load(), parts.outputs)
         except Exception as error:
             raise _Unreadable from error
         harvest.failures = crossing.with_items(harvest.failures, kernel.stages[0], lease.items)

@@ -216,7 +216,7 @@ class _OneLease:
             case Done(_, harvest) if harvest.failures:
                 self.outcome = Failure(harvest.failures[0].error)
             case Done(_, harvest):
-                self.outcome = Success(harvest.outputs[0][0])
+                self.outcome = Success(next(iter(harvest.outputs[0])))
             case Died(_, _, error):
                 self.outcome = Failure(error)
             case Returned(_, death):

@@ -65,6 +65,8 @@ class FrameKind(IntEnum):
     CANCEL = 13
     RETIRE = 14
     """The worker has grown too large: it emits what it holds with this answer, and exits."""
+    PART = 15
+    """Outputs of one exit that belong to the answer with this token, which follows."""
 
 
 @dataclass(frozen=True, slots=True)

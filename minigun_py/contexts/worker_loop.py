@@ -149,6 +149,16 @@ class _FrameTurns:
             self._line.write(encode(FrameKind.DONE_ONE_BY_ONE, frame.token, blobs))
             return
         harvest = self._worker.harvest(len(self._items))
+        try:
+            for part in crossing.large_parts(harvest):
+                self._line.write(encode(FrameKind.PART, frame.token, part))
+        except OSError:
+            raise
+        except Exception as error:  # an output cannot be pickled: one by one it will be found
+            if self._kernel.holds:
+                raise crossing.unsendable(self._kernel.stages[0], error) from error
+            self._line.write(encode(FrameKind.UNREADABLE, frame.token))
+            return
         self._line.write(_encoded(frame.token, harvest, self._items, self._kernel))
 
     def _take(self) -> Iterable[Any] | None:

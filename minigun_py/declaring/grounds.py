@@ -21,7 +21,7 @@ from minigun_py.plan.options import (
 
 __all__ = ["DEFAULTS", "LATER_DEFAULTS", "LIMITS", "Grounds", "caller"]
 
-DEFAULTS: Final = ("execution", "workers", "queue_size", "on_error", "retry")
+DEFAULTS: Final = ("execution", "workers", "queue_size", "queue_bytes", "on_error", "retry")
 """What can be said for all stages of a pipeline."""
 
 LIMITS: Final = ("max_threads", "max_processes")

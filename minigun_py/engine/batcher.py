@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Batcher", "estimated_bytes"]
+from minigun_py.primitives.size import estimated_bytes
+
+__all__ = ["Batcher"]
 
 T = TypeVar("T")
 
@@ -118,18 +119,3 @@ class Batcher(Generic[T]):
         self._pending -= len(group.items)
         self.let_go += group.numbers
         return group.items
-
-
-def estimated_bytes(item: Any) -> int:
-    """About how much an item holds: its buffer or text, else what Python says of it alone."""
-    if isinstance(item, str | bytes | bytearray):
-        return len(item)
-    if isinstance(item, memoryview) or isinstance(getattr(item, "nbytes", None), int):
-        return int(item.nbytes)
-    if isinstance(item, list | tuple | set | frozenset):
-        return sys.getsizeof(item) + sum(map(sys.getsizeof, item))
-    if isinstance(item, dict):
-        return sys.getsizeof(item) + sum(
-            sys.getsizeof(k) + sys.getsizeof(v) for k, v in item.items()
-        )
-    return sys.getsizeof(item)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from minigun_py.contexts.kernel import Turns
 from minigun_py.engine.bound_segment import BoundSegment
@@ -20,6 +20,9 @@ from minigun_py.engine.kept import Kept
 from minigun_py.engine.sabotage import sabotaged_items
 
 __all__ = ["BoundStream"]
+
+LOOKED_AT: Final = 1000
+"""After so many outputs, how large they are."""
 
 
 class BoundStream(BoundSegment):
@@ -77,9 +80,11 @@ class BoundStream(BoundSegment):
         else:
             given = iter(call(self._item_stream()))
         try:
-            for value in given:
+            for count, value in enumerate(given):
                 kept.emitted()
                 yield value
+                if not count % LOOKED_AT:
+                    self._large.keep_small()
         finally:
             close = getattr(given, "close", None)
             if close is not None:

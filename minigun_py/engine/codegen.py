@@ -145,8 +145,15 @@ class _Writer:
         self._write(f"    nones[{index}] += 1")
         self._write("    continue")
         self._write(f"emitted[{index}] += len(many)")
+        return self._put_out_many(index)
+
+    def _put_out_many(self, index: int) -> list[tuple[int, tuple[int, ...]]]:
+        """Put `many` out, which is a list, or a spool if it is large; and run it on."""
+        self._write("if many.__class__ is not list:")
+        self._write(f"    many = large_{index}(many)")
         if index in self.exits:
-            self._write(f"extend_{index}(many)")
+            self._write("else:")
+            self._write(f"    extend_{index}(many)")
         children = self.segment.children[index]
         return [(self._write(f"{self.awaits}loop_?(many)"), children)] if children else []
 
@@ -161,10 +168,7 @@ class _Writer:
         self._write("    continue")
         self._write(f"emitted[{index}] += count")
         self._write(f"usual[{index}] += len(many)")
-        if index in self.exits:
-            self._write(f"extend_{index}(many)")
-        children = self.segment.children[index]
-        return [(self._write(f"{self.awaits}loop_?(many)"), children)] if children else []
+        return self._put_out_many(index)
 
     def _open(self, heads: Sequence[int]) -> int:
         number = len(self.blame)
@@ -188,8 +192,10 @@ class _Writer:
         )
         if self.lines[-1].endswith("for v in iterator:"):
             self._write("pass")
+        self.lines.append("            many = None  # a frame may be remembered by an error")
         self.lines.append("            return")
         self.lines.append("        except BaseException as error:")
+        self.lines.append("            many = None")
         self.lines.append(
             f"            if blame_{number}(error, ({', '.join(values)},), iterator):"
         )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from minigun_py.clock import Clock
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.reorder import Reorder
+from minigun_py.primitives.spool import Values
 
 __all__ = ["Delivery"]
 
@@ -34,7 +34,7 @@ class Delivery:
         unblocked: Callable[[float], None],
     ) -> None:
         self._outbox, self._clock, self._unblocked = outbox, clock, unblocked
-        self._reorder: Reorder[Sequence[list[Any]]] | None = None
+        self._reorder: Reorder[Sequence[Values]] | None = None
         if open_places is not None:
             self._reorder = Reorder(open_places)
         self._lock = threading.Lock()  # guards the order, and the moment below
@@ -49,7 +49,7 @@ class Delivery:
         """Whether work for this place may begin."""
         return self._reorder is None or self._reorder.admits(place)
 
-    def put(self, place: int, outputs: Sequence[list[Any]]) -> None:
+    def put(self, place: int, outputs: Sequence[Values]) -> None:
         """Put out what came of the items at this place, when it is its turn. Never blocks."""
         with self._lock:
             if self._reorder is None:
@@ -60,7 +60,7 @@ class Delivery:
             if self._outbox and self._blocked_since is None:
                 self._blocked_since = self._clock.now()
 
-    def put_aside(self, outputs: Sequence[list[Any]]) -> None:
+    def put_aside(self, outputs: Sequence[Values]) -> None:
         """Put out what has no place in the order. Never blocks."""
         with self._lock:
             self._outbox.put(outputs)

@@ -12,12 +12,15 @@ the same one, the items of one wait in memory while the other draws.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 from minigun_py.contexts.answer import Harvest
 from minigun_py.contexts.kernel import Control
+from minigun_py.engine.dispatch import Dispatch
 from minigun_py.engine.kernel import kernel_for
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.provenance import Provenance
@@ -28,11 +31,35 @@ from minigun_py.engine.verdict import Verdict
 from minigun_py.plan.loops import ends_in_order
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
+from minigun_py.primitives.spool import Spool, Values
 
 __all__ = ["DepthFirstRun"]
 
 DEEPEST: Final = 20
 """So many streams may take the run forward from within each other; Python's stack has an end."""
+
+
+_Parcel = tuple[Step, list[Any]]
+"""Items, and the step that takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Large:
+    """What is dealt out some at a time, when it is its turn."""
+
+    dispatch: Dispatch
+    steps: Sequence[Step]
+    chunks: Iterator[list[Any]]
+
+    def some(self) -> list[_Parcel]:
+        """The next of it; nothing at the end."""
+        chunk = next(self.chunks, [])
+        return [(self.steps[n], share) for n, share in self.dispatch.deal(chunk)] if chunk else []
+
+    def parcels(self) -> Iterator[_Parcel]:
+        """All that is left."""
+        while some := self.some():
+            yield from some
 
 
 class DepthFirstRun:
@@ -63,8 +90,8 @@ class DepthFirstRun:
         ]
         self._by_name = {step.name: step for step in self._steps}
         self._depth = 0  # how many streams wait for items, each for what the next is to give
-        self._todo: list[tuple[Step, list[Any]]] = []
-        self._given: list[Any] = []
+        self._todo: list[_Parcel | _Large] = []
+        self._given: deque[Values] = deque()
 
     def drain(self) -> None:
         """Draw no more from the sources."""
@@ -80,11 +107,13 @@ class DepthFirstRun:
                     with self._blaming(step):
                         step.open()
             while self.one_before(len(self._steps)):
-                given, self._given = self._given, []
-                yield from given
+                while self._given:
+                    yield from self._given.popleft()
         finally:
-            for step, items in self._todo:
-                self.discard(step, len(items))
+            for parcel in self._todo:
+                for step, items in parcel.parcels() if isinstance(parcel, _Large) else [parcel]:
+                    self.discard(step, len(items))
+            self._todo.clear()
             for step in reversed(opened):
                 with self._blaming(step):
                     step.close()
@@ -107,8 +136,7 @@ class DepthFirstRun:
         if self._token.cancelled:
             return False
         if self._todo:
-            step, items = self._todo.pop()
-            step.accept(items)
+            self._go_on(self._todo.pop())
             return True
         return (
             any(step.try_again() for step in self._retrying)
@@ -123,20 +151,23 @@ class DepthFirstRun:
         """Enter a harvest in the books and put its outputs on the work list."""
         self._ledger.harvested(step.kernel.stages, harvest)
         decided = self._verdict.items_failed(harvest.failures) if harvest.failures else []
-        outputs_by_exit: Sequence[list[Any]] = harvest.outputs
+        outputs_by_exit: Sequence[Values] = harvest.outputs
         origins: Sequence[int] = ()
         if self._books is not None and told is not None:
             actions = step.letter_boxes.copies(decided)
             outputs_by_exit, origins = self._books.tracking.trace(
                 told, harvest, step.copies, actions
             )
-        following: list[tuple[Step, list[Any]]] = []
+        following: list[_Parcel | _Large] = []
         for (targets, dispatch), outputs in zip(step.exits, outputs_by_exit, strict=True):
             if not targets:
-                self._given += outputs
+                self._given.append(outputs)
             elif outputs:
-                for target, share in dispatch.deal(outputs):
-                    following.append((self._by_name[targets[target]], share))
+                steps = [self._by_name[target] for target in targets]
+                if isinstance(outputs, Spool):
+                    following.append(_Large(dispatch, steps, outputs.chunks()))
+                else:
+                    following += [(steps[n], share) for n, share in dispatch.deal(outputs)]
         if decided:
             letters = step.letter_boxes.sort(decided, origins)
             boxes = zip(step.segment.dead_letters, letters, strict=True)
@@ -168,6 +199,17 @@ class DepthFirstRun:
             source = books.track(segment.head.name, self._is_stopping) if books else None
             return SourceStep(position, segment, kernel, self, self._one_by_one, source)
         return (StreamStep if segment.head.pulls else PlainStep)(position, segment, kernel, self)
+
+    def _go_on(self, parcel: _Parcel | _Large) -> None:
+        """Let a step take its items, or deal out some of what is too large for that."""
+        if isinstance(parcel, _Large):
+            some = parcel.some()
+            if some:
+                self._todo.append(parcel)
+                self._todo.extend(reversed(some))
+        else:
+            step, items = parcel
+            step.accept(items)
 
     def _is_stopping(self) -> bool:
         """Whether nothing more is to be drawn."""

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from minigun_py.clock import Clock
-from minigun_py.engine.batcher import estimated_bytes
 from minigun_py.engine.dispatch import Broadcast, dispatch_for
 from minigun_py.engine.loop import BacklogSender, Loop, LoopInbox
 from minigun_py.engine.outbox import Exitway
+from minigun_py.engine.provenance import bytes_of
 from minigun_py.plan.loops import find_loops
+from minigun_py.plan.options import DEFAULT_QUEUE_BYTES
 from minigun_py.plan.segment import Exit, Segment
 from minigun_py.primitives.backlog import Backlog
 from minigun_py.primitives.channel import Receiver, Sender, open_channel
@@ -52,14 +53,22 @@ class Doorways:
                 continue
             sender: Sender[Any]
             receiver: Receiver[Any]
-            sender, receiver = open_channel(segment.head.options.queue_size, clock=clock)
+            said = segment.head.options
+            sender, receiver = open_channel(
+                said.queue_size,
+                clock=clock,
+                capacity_bytes=said.queue_bytes,
+                size_of=bytes_of,
+            )
             self._senders[name], self._inboxes[name] = sender, receiver
             if name in returned_to or (segment.head.keeps_items and name in self._loops):
-                self._add_backlog(name, receiver)
+                self._add_backlog(name, receiver, said.queue_bytes)
         self.outlet: Receiver[Any] | None = None
         self._outlet_sender: Sender[Any] | None = None
         if outlet:
-            self._outlet_sender, self.outlet = open_channel(OUTLET_SIZE, clock=clock)
+            self._outlet_sender, self.outlet = open_channel(
+                OUTLET_SIZE, clock=clock, capacity_bytes=DEFAULT_QUEUE_BYTES, size_of=bytes_of
+            )
 
     def inbox_of(self, name: str) -> Receiver[Any] | LoopInbox:
         """Where the items of a segment arrive."""
@@ -97,8 +106,8 @@ class Doorways:
             ends.append(self.outlet)
         return ends
 
-    def _add_backlog(self, name: str, receiver: Receiver[Any]) -> None:
-        backlog = Backlog(estimated_bytes)
+    def _add_backlog(self, name: str, receiver: Receiver[Any], memory: int) -> None:
+        backlog = Backlog(bytes_of, memory)
         inbox = LoopInbox(receiver, backlog, self._loops[name])
         self._inboxes[name] = inbox
         self._returns[name] = BacklogSender(backlog, inbox.tell)

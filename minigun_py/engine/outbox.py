@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from minigun_py.engine.dispatch import Dispatch
 from minigun_py.engine.loop import BacklogSender, Loop
 from minigun_py.primitives.channel import Sender
+from minigun_py.primitives.spool import Spool, Values
 
 __all__ = ["Exitway", "Outbox"]
+
+
+_Parcel = tuple[Sender[Any] | BacklogSender, list[Any]]
+"""Items, and where they are sent."""
 
 
 class Exitway:
@@ -62,6 +68,15 @@ class Exitway:
                     loop.enter(len(share))
         return shares
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether all that leaves at once has to be counted at once, since a loop is fed."""
+        return bool(self._loops)
+
+    def parcels(self, items: list[Any]) -> list[_Parcel]:
+        """What is to be sent to whom."""
+        return [(self.senders[target], share) for target, share in self.deal(items)]
+
     def append(self, item: Any) -> None:
         """Send one item, waiting for room: how a source puts its items out one by one."""
         self.extend([item])
@@ -96,17 +111,18 @@ class Outbox:
         self.copies = [way_out.copies for way_out in exits]
         """For each exit, how many stages get each item."""
         self._lock = threading.Lock()
-        self._parcels: deque[tuple[Sender[Any] | BacklogSender, list[Any]]] = deque()
+        self._parcels: deque[_Parcel | _Large] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._parcels)
 
-    def put(self, outputs: Sequence[list[Any]]) -> None:
+    def put(self, outputs: Sequence[Values]) -> None:
         """Add what came out at each exit, and send what goes without waiting."""
         for way_out, items in zip(self._exits, outputs, strict=True):
-            if items:
-                for target, share in way_out.deal(items):
-                    self._parcels.append((way_out.senders[target], share))
+            if isinstance(items, Spool) and not way_out.is_counted:
+                self._parcels.append(_Large(way_out, items.chunks()))
+            elif items:
+                self._parcels.extend(way_out.parcels([*items]))
         self.flush()
 
     def flush(self) -> bool:
@@ -132,17 +148,38 @@ class Outbox:
 
     def close(self) -> None:
         """Nothing more will be sent."""
+        self._parcels.clear()
         for way_out in self._exits:
             way_out.close()
 
     def _move(self, send: Callable[[Sender[Any] | BacklogSender, list[Any]], int]) -> None:
         while self._parcels:
-            sender, items = self._parcels[0]
+            parcel = self._parcels[0]
+            if isinstance(parcel, _Large):
+                self._deal_some(parcel)
+                continue
+            sender, items = parcel
             sent = send(sender, items)
             if sent < len(items):
                 self._parcels[0] = (sender, items[sent:])
                 return
             self._parcels.popleft()
+
+    def _deal_some(self, large: _Large) -> None:
+        """Put some of what is too large to be dealt out at once in front of the rest of it."""
+        some = next(large.chunks, None)
+        if some is None:
+            self._parcels.popleft()
+        else:
+            self._parcels.extendleft(reversed(large.way_out.parcels(some)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Large:
+    """What is dealt out some at a time, when it is its turn."""
+
+    way_out: Exitway
+    chunks: Iterator[list[Any]]
 
 
 def _send_all(sender: Sender[Any] | BacklogSender, items: list[Any]) -> int:

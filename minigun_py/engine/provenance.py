@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.engine.kept_items import Held, KeptItems
+from minigun_py.primitives.size import estimated_bytes
 
 __all__ = [
     "Latest",
     "Provenance",
     "TracedShare",
     "Tracked",
+    "bytes_of",
     "origin_of",
     "provenance_of",
     "value_of",
@@ -34,6 +36,11 @@ class Tracked(NamedTuple):
 def value_of(item: Any) -> Any:
     """What a stage sees of an item, tracked or not."""
     return item.value if type(item) is Tracked else item
+
+
+def bytes_of(item: Any) -> int:
+    """About how many bytes an item holds, tracked or not."""
+    return estimated_bytes(value_of(item))
 
 
 def origin_of(item: Any) -> int | None:

@@ -18,6 +18,7 @@ from minigun_py.contexts.kernel import Post
 from minigun_py.emission import WORKER_GLOBAL, Target
 from minigun_py.engine.current import Current, entered
 from minigun_py.engine.in_time import within
+from minigun_py.engine.large_outputs import LargeOutputs
 from minigun_py.engine.router import Router, undeclared
 from minigun_py.engine.sabotage import sabotaged
 from minigun_py.engine.shares import Shares
@@ -59,7 +60,11 @@ class SegmentWorker:
         self._where: Callable[[], int] | None = None
         self._stopped = self._running = False
         self._event_loop = EventLoop()
-        self._shares = Shares(exits, self._state.kept) if kernel.rules.shares else None
+        self._large = LargeOutputs(exits)
+        if kernel.rules.shares:
+            self._shares = Shares(self._large.lengths, self._state.kept)
+
+    _shares: Shares | None = None
 
     @property
     def sets_up(self) -> bool:
@@ -110,7 +115,7 @@ class SegmentWorker:
         kept = self._state.kept
         finished = [] if kept is None else kept.tell(received)
         shares = [] if self._shares is None else self._shares.take(finished)
-        outputs = [self._take(way_out) for way_out in self._exits]
+        outputs = self._large.take()
         harvest = Harvest(outputs, self._counts(received), self._failures, self._seconds)
         harvest.due, harvest.shares = self._due(), shares
         if kept is not None:
@@ -125,13 +130,6 @@ class SegmentWorker:
     def drawn(self) -> int:
         """Of a source: the items that it gave since the last harvest."""
         return self._drawn[0] if self._kernel.segment.is_routed(0) else self._emitted[0]
-
-    def _take(self, way_out: Any) -> list[Any]:
-        if not isinstance(way_out, list):
-            return []
-        outputs = way_out[:]
-        way_out.clear()
-        return outputs
 
     def _counts(self, received: int) -> list[StageCounts]:
         segment = self._kernel.segment
@@ -161,10 +159,12 @@ class SegmentWorker:
         }  # fmt: skip
         for index in range(len(kernel.stages)):
             names[f"call_{index}"] = self._call_in_loop(index)
+            names[f"large_{index}"] = self._large.on_its_way
         for way_out, sink in zip(kernel.exits, self._exits, strict=True):
             if not way_out.references:
                 names[f"append_{way_out.stage}"] = sink.append
                 names[f"extend_{way_out.stage}"] = sink.extend
+                names[f"large_{way_out.stage}"] = partial(self._large.put_out, sink)
         for loop in range(len(kernel.loops.blame)):
             names[f"blame_{loop}"] = self._blamer(loop)
         exec(kernel.loops.code, names)
@@ -181,9 +181,8 @@ class SegmentWorker:
         if router is None:
             return call
         many = self._state.actors[index].shape.many
-        return partial(
-            _await_and_deal if self._kernel.awaits else _call_and_deal, router, call, many
-        )
+        deal = partial(self._large.dealt, router) if many else router.deal
+        return partial(_await_and_deal if self._kernel.awaits else _call_and_deal, deal, call, many)
 
     def _call(self, index: int) -> Callable[..., Any]:
         """How a stage is called: with its state, and run to its end where it has to be."""
@@ -250,7 +249,10 @@ class SegmentWorker:
                     self._cancelled[stage] += line > frame.tb_lineno
             for head in heads:
                 self._cancelled[head] += operator.length_hint(rest)
-            raise error
+            try:
+                raise error
+            finally:
+                del error, values, rest  # else the error would keep its own frame, and the items
 
         return blame
 
@@ -305,18 +307,20 @@ def _dealt(router: Router, value: Any) -> tuple[int, list[Any]]:
     return router.deal((value,))
 
 
-def _call_and_deal(
-    router: Router, call: Callable[..., Any], many: bool, item: Any
-) -> tuple[int, list[Any]]:
+Deal = Callable[[Any], tuple[int, Any]]
+"""Deals out what came of an item: how many values, and those that flow on as usual."""
+
+
+def _call_and_deal(deal: Deal, call: Callable[..., Any], many: bool, item: Any) -> tuple[int, Any]:
     made = call(item)
-    return router.deal(made if many else () if made is None else (made,))
+    return deal(made if many else () if made is None else (made,))
 
 
 async def _await_and_deal(
-    router: Router, call: Callable[..., Any], many: bool, item: Any
-) -> tuple[int, list[Any]]:
+    deal: Deal, call: Callable[..., Any], many: bool, item: Any
+) -> tuple[int, Any]:
     made = await call(item)
-    return router.deal(made if many else () if made is None else (made,))
+    return deal(made if many else () if made is None else (made,))
 
 
 class Given:

@@ -6,7 +6,7 @@ it finishes with by that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from minigun_py.contexts.answer import Share
@@ -19,14 +19,14 @@ class Shares:
     """The shares of one worker's items in its outputs.
 
     Args:
-        exits: Where the outputs are.
+        lengths: Tells how long the exits are.
         kept: What its first stage keeps, if it keeps items.
     """
 
-    def __init__(self, exits: Sequence[list[Any]], kept: Kept | None) -> None:
-        self._exits, self._kept = exits, kept
+    def __init__(self, lengths: Callable[[], tuple[int, ...]], kept: Kept | None) -> None:
+        self._lengths, self._kept = lengths, kept
         self._shares: list[Share] = []
-        self._lengths = tuple(0 for _ in exits)
+        self._told = lengths()
         self._index = 0  # of the running item
 
     def position(self) -> int:
@@ -41,7 +41,7 @@ class Shares:
 
     def note(self, running: bool = True) -> None:
         """Something is done with: the `running` item, or what was emitted without one."""
-        lengths = tuple(map(len, self._exits))
+        lengths = self._lengths()
         if self._kept is None:
             self._shares.append(([range(self._index, self._index + 1)], None, lengths))
         else:
@@ -51,12 +51,12 @@ class Shares:
     def take(self, finished: list[range]) -> list[Share]:
         """The shares since this was last asked, and what the stage has `finished` with since."""
         if self._kept is not None:
-            self._note_kept(finished, None, tuple(map(len, self._exits)))
+            self._note_kept(finished, None, self._lengths())
         shares, self._shares = self._shares, []
-        self._lengths = tuple(0 for _ in self._exits)
+        self._told = tuple(0 for _ in self._told)
         return shares
 
     def _note_kept(self, finished: list[range], last: int | None, lengths: tuple[int, ...]) -> None:
-        if finished or lengths != self._lengths:
+        if finished or lengths != self._told:
             self._shares.append((finished, last, lengths))
-            self._lengths = lengths
+            self._told = lengths

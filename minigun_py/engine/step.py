@@ -137,6 +137,7 @@ class SourceStep(Step):
         tracked: TrackedSource | None = None,
     ) -> None:
         super().__init__(position, segment, kernel, surface)
+        self._tracked = tracked is not None
         sinks: list[Any] | None = None
         self._put_out: list[list[Any]] = [[] for _ in self.exits]
         if tracked is not None:
@@ -166,9 +167,10 @@ class SourceStep(Step):
         """Draw a chunk and run it."""
         if self._wait_for_pace():
             harvest = self._source.draw(self._sizer.limit)
-            for outputs, put_out in zip(harvest.outputs, self._put_out, strict=True):
-                outputs.extend(put_out)
-                put_out.clear()
+            if self._tracked:  # then it has put them out by itself
+                harvest.outputs = [put_out[:] for put_out in self._put_out]
+                for put_out in self._put_out:
+                    put_out.clear()
             self._sizer.measured(self._sizer.limit, harvest.seconds)
             self._surface.settle(self, harvest)
 

@@ -18,6 +18,8 @@ from minigun_py.contexts.answer import Harvest
 from minigun_py.engine.failure import Action
 from minigun_py.engine.lineage import Ending, Lineage
 from minigun_py.engine.provenance import Latest, Provenance, TracedShare, Tracked
+from minigun_py.engine.tracked_outputs import TrackedOutputs
+from minigun_py.primitives.spool import Values
 
 __all__ = ["Ended", "SourceItem", "Tracking"]
 
@@ -74,7 +76,7 @@ class Tracking:
         harvest: Harvest,
         copies: Sequence[int],
         actions: Sequence[tuple[Action, int]],
-    ) -> tuple[list[list[Tracked]], list[int]]:
+    ) -> tuple[list[Values], list[int]]:
         """Take in what came of a lease.
 
         Returns its outputs, by exit, as they travel on, and the node of each failure.
@@ -85,7 +87,7 @@ class Tracking:
             copies: For each exit, how many stages get an output.
             actions: For each failure what becomes of it, and how many dead letters are sent.
         """
-        outputs: list[list[Tracked]] = [[] for _ in harvest.outputs]
+        outputs = [TrackedOutputs(values) for values in harvest.outputs]
         over = list(told.silent)
         with self._lock:
             blamed = [self._lineage.join(()) if n is None else n for n in told.failures]
@@ -96,18 +98,14 @@ class Tracking:
                 node = self._node_of(share, told.latest)
                 if None in told.failures:  # then nothing is known to be finished
                     self._lineage.spoil(node, Ending.UNFINISHED)
-                for mine, values, upto, count in zip(
-                    outputs, harvest.outputs, share.lengths, copies, strict=True
-                ):
-                    new = values[len(mine) : upto]
-                    mine += [Tracked(value, node) for value in new]
-                    self._lineage.split(node, count * len(new))
+                for mine, upto, count in zip(outputs, share.lengths, copies, strict=True):
+                    self._lineage.split(node, count * mine.belong_to(node, upto))
                 over += [node] if told.latest is None else told.latest.replace(node)
             if told.latest is not None and told.latest.over:
                 over += told.latest.replace(None)
             ended = [one for node in over for one in self._lineage.end(node)]
         self._told(ended)
-        return outputs, blamed
+        return [mine.values() for mine in outputs], blamed
 
     def handed_out(self, outputs: Iterable[Tracked]) -> Iterator[Any]:
         """The outputs for the caller, each of which has ended when the next is asked for."""

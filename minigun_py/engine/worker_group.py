@@ -46,6 +46,7 @@ from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted, ContextError, ItemTimedOut, WorkerDied
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.channel import Receiver
+from minigun_py.primitives.spool import Values
 
 __all__ = ["OPEN_PLACES", "WorkerGroup"]
 
@@ -166,7 +167,7 @@ class WorkerGroup:
             self._delivery.put(lease.place, outputs)
         self._lending.delivered(lease, items - len(again), harvest)
 
-    def _taken_in(self, lease: Lease, harvest: Harvest, again: Collection[int]) -> list[list[Any]]:
+    def _taken_in(self, lease: Lease, harvest: Harvest, again: Collection[int]) -> list[Values]:
         """Enter an answer in all books. Returns what is sent on, dead letters last."""
         told = self._lending.done(lease, harvest, again)
         self._ledger.harvested(self._kernel.stages, harvest)

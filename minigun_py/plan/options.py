@@ -20,6 +20,7 @@ from minigun_py.plan.signature import is_coroutine, is_generator
 from minigun_py.primitives.retry import Retry
 
 __all__ = [
+    "DEFAULT_QUEUE_BYTES",
     "LATER_OPTIONS",
     "Ground",
     "OnError",
@@ -35,9 +36,10 @@ __all__ = [
 ]
 
 DEFAULT_QUEUE_SIZE: Final = 1000
+DEFAULT_QUEUE_BYTES: Final = 256 * 1024 * 1024
 
 LATER_OPTIONS: Final = frozenset((
-        "queue_bytes", "stream_outputs",
+        "stream_outputs",
 ))  # fmt: skip
 """Options of a stage that the design names and this version does not have yet."""
 
@@ -78,6 +80,7 @@ class Options:
     key: Callable[[Any], Any] | None = None
     ordered: bool = False
     queue_size: int = DEFAULT_QUEUE_SIZE
+    queue_bytes: int = DEFAULT_QUEUE_BYTES
     chunk: int | None = None
     on_error: OnError | None = None
     dead_letter: Reference | None = None
@@ -266,13 +269,16 @@ def _timeout(value: Any, where: str) -> float | None:
     return value  # type: ignore[no-any-return]
 
 
-def _bytes(value: Any, where: str) -> int:
-    with contextlib.suppress(UsageError):
-        if isinstance(value, int | str):
-            return Memory(value).amount
-    raise UsageError(
-        f"{where}: max_rss is a number of bytes, or text such as '2GiB', not {value!r}"
-    )
+def _bytes(option: str) -> Callable[[Any, str], int]:
+    def check(value: Any, where: str) -> int:
+        with contextlib.suppress(UsageError):
+            if isinstance(value, int | str):
+                return Memory(value).amount
+        raise UsageError(
+            f"{where}: {option} is a number of bytes, or text such as '2GiB', not {value!r}"
+        )
+
+    return check
 
 
 def _reference(value: Any, where: str) -> Reference:
@@ -301,6 +307,7 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "key": _optional(_plain("key")),
     "ordered": _flag("ordered"),
     "queue_size": _positive("queue_size"),
+    "queue_bytes": _bytes("queue_bytes"),
     "chunk": _optional(_positive("chunk")),
     "on_error": _optional(_on_error),
     "dead_letter": _optional(_reference),
@@ -313,7 +320,7 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "setup": _optional(_function("setup")),
     "teardown": _optional(_function("teardown")),
     "max_items_per_worker": _optional(_positive("max_items_per_worker")),
-    "max_rss": _optional(_bytes),
+    "max_rss": _optional(_bytes("max_rss")),
     "start_method": _optional(_one_of("start_method", ("spawn", "forkserver"))),
     "fallback": _one_of("fallback", ("nearest", "error")),
     "ack": _optional(_plain("ack")),

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from minigun_py.emission import Target, To
 from minigun_py.errors import UsageError
+from minigun_py.primitives.spool import Gathering, Values, gathered
 
 __all__ = [
     "Output",
@@ -51,7 +52,7 @@ class Output(Generic[T_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How to call the function. With `many`, `call(item)` gives a list; else a value or None.
+    """How to call the function. With `many`, `call(item)` gives `Values`; else a value or None.
 
     Of a `coroutine`, the call gives an awaitable of that. With `takes_state` the call takes the
     keyword `state` too.
@@ -199,37 +200,41 @@ async def _as_list_async(function: Callable[..., Any], item: Any, **state: Any) 
     return [] if value is None else [value]
 
 
-def _listed(function: Callable[..., Iterator[Any]], item: Any, **state: Any) -> list[Any]:
-    return list(function(item, **state))
+def _listed(function: Callable[..., Iterator[Any]], item: Any, **state: Any) -> Values:
+    return gathered(function(item, **state))
 
 
 async def _listed_async(
     function: Callable[..., AsyncIterator[Any]], item: Any, **state: Any
-) -> list[Any]:
-    return [value async for value in function(item, **state)]
+) -> Values:
+    emitted = Gathering()
+    async for value in function(item, **state):
+        emitted.append(value)
+    return emitted.values()
 
 
-def _collect(function: Callable[..., Any], generates: bool, item: Any, **state: Any) -> list[Any]:
-    emitted: list[Any] = []
+def _collect(function: Callable[..., Any], generates: bool, item: Any, **state: Any) -> Values:
+    emitted = Gathering()
     result = function(item, output=Output(emitted.append), **state)
     if generates:
-        emitted.extend(result)
+        for value in result:
+            emitted.append(value)
     elif result is not None:
         emitted.append(result)
-    return emitted
+    return emitted.values()
 
 
 async def _collect_async(
     function: Callable[..., Any], generates: bool, item: Any, **state: Any
-) -> list[Any]:
-    emitted: list[Any] = []
+) -> Values:
+    emitted = Gathering()
     result = function(item, output=Output(emitted.append), **state)
     if generates:
         async for value in result:
-            emitted.append(value)  # noqa: PERF401 - what `output` emits comes in between
+            emitted.append(value)
     elif (value := await result) is not None:
         emitted.append(value)
-    return emitted
+    return emitted.values()
 
 
 def _once(function: Callable[..., Any], **state: Any) -> Iterator[Any]:

@@ -55,6 +55,7 @@ class SharedOptions(EdgeOptions, total=False):
     feedback: _References
     routing: Literal["broadcast", "round_robin", "least_loaded", "partition"] | _OfItem
     queue_size: int
+    queue_bytes: int | str
     chunk: int | None
     on_error: _OnError | None
     dead_letter: _Reference | None
@@ -116,6 +117,7 @@ class _Defaults(TypedDict, total=False):
     execution: str | None
     workers: int | Literal["auto"] | None
     queue_size: int
+    queue_bytes: int | str
     on_error: _OnError | None
     retry: int | Retry | None
 

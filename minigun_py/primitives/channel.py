@@ -38,9 +38,10 @@ its deadline passes, or any thread closes or aborts; there is no queue among tho
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
 from minigun_py.errors import (
@@ -51,21 +52,32 @@ from minigun_py.errors import (
     WouldBlock,
 )
 from minigun_py.primitives.room import ChannelStatistics, Room, Side
+from minigun_py.primitives.scale import Scale
 
 __all__ = ["ChannelStatistics", "Receiver", "Sender", "open_channel"]
 
 T = TypeVar("T")
 
 
-def open_channel(capacity: int, *, clock: Clock = SYSTEM_CLOCK) -> tuple[Sender[T], Receiver[T]]:
+def open_channel(
+    capacity: int,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    capacity_bytes: int | None = None,
+    size_of: Callable[[Any], int] = sys.getsizeof,
+) -> tuple[Sender[T], Receiver[T]]:
     """Open a channel in which at most `capacity` items wait, and return its two ends.
+
+    With `capacity_bytes` no more bytes wait than that, as `size_of` tells them, but for an item
+    that alone is larger, which waits alone. While items are small only some are looked at.
 
     Raises:
         ValueError: `capacity` is below 1.
     """
     if capacity < 1:
         raise ValueError(f"a channel needs a capacity of at least 1 item, not {capacity!r}")
-    room: Room[T] = Room(capacity, clock)
+    scale = None if capacity_bytes is None else Scale(size_of, capacity_bytes, capacity)
+    room: Room[T] = Room(capacity, clock, scale)
     senders, receivers = room.senders, room.receivers
     return Sender(room, senders, receivers), Receiver(room, receivers, senders)
 
@@ -197,20 +209,21 @@ class Sender(_End[T]):
             ChannelAborted: The stream was cut, be it during the wait.
             ChannelError: This end is closed.
         """
-        with self._room.lock:
-            self._wait_until_ready()
-            self._room.put(item)
+        room = self._room
+        weights = None if room.scale is None else room.scale.weigh((item,))
+        with room.lock:
+            if weights is None:
+                self._wait_until_ready()
+            else:
+                self._wait_until_some_fit(weights)
+            room.put(item, weights)
         if self._peer.wakes:
             self._peer.call_wakes()
 
     def send_nowait(self, item: T) -> None:
         """Send one item, or raise WouldBlock when the channel is full. Otherwise like `send`."""
-        with self._room.lock:
-            if not self._available():
-                raise WouldBlock(f"the channel is full: {self._room.capacity} items wait")
-            self._room.put(item)
-        if self._peer.wakes:
-            self._peer.call_wakes()
+        if not self._admit([item], 0, wait=False):
+            raise WouldBlock(f"the channel is full: {self.waiting} items wait")
 
     def send_many(self, items: Sequence[T]) -> None:
         """Send all, in order, each as soon as there is room for it. Raises like `send`.
@@ -227,13 +240,28 @@ class Sender(_End[T]):
         return self._admit(items, start, wait=False)
 
     def _admit(self, items: list[T], start: int, *, wait: bool) -> int:
-        with self._room.lock:
-            free = self._wait_until_ready() if wait else self._available()
+        room = self._room
+        weights = None if room.scale is None else room.scale.weigh(items, start)
+        with room.lock:
+            if weights is not None:
+                free = self._wait_until_some_fit(weights) if wait else self._fitting(weights)
+            else:
+                free = self._wait_until_ready() if wait else self._available()
             part = items[start : start + free] if start or len(items) > free else items
-            self._room.put_many(part)
+            room.put_many(part, weights)
         if part and self._peer.wakes:
             self._peer.call_wakes()
         return len(part)
+
+    def _wait_until_some_fit(self, weights: list[int]) -> int:
+        """Wait until an item of such a weight can be sent, and return how many can."""
+        while not (fitting := self._fitting(weights)):
+            self._own.wait(None)
+        return fitting
+
+    def _fitting(self, weights: list[int]) -> int:
+        assert self._room.scale is not None
+        return min(self._available(), self._room.scale.fitting(weights))
 
     def _available(self) -> int:
         if self._closed or self._room.aborted:

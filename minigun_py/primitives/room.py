@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from minigun_py.clock import Clock
+from minigun_py.primitives.scale import Scale
 
 __all__ = ["ChannelStatistics", "Room", "Side"]
 
@@ -68,11 +69,13 @@ class Room(Generic[T]):
         "reason",
         "received",
         "receivers",
+        "scale",
         "senders",
         "sent",
     )
 
-    def __init__(self, capacity: int, clock: Clock) -> None:
+    def __init__(self, capacity: int, clock: Clock, scale: Scale | None = None) -> None:
+        self.scale = scale
         self.lock = threading.Lock()
         self.capacity = capacity
         self.items: deque[T] = deque()
@@ -82,8 +85,10 @@ class Room(Generic[T]):
         self.reason: object = None
         self.sent = self.received = self.discarded = self.peak = 0
 
-    def put(self, item: T) -> None:
+    def put(self, item: T, weights: list[int] | None = None) -> None:
         """Put one item in; the caller has seen that there is room."""
+        if self.scale is not None:
+            self.scale.put(1, weights, len(self.items))
         self.items.append(item)
         self.sent += 1
         if len(self.items) > self.peak:  # by one at most
@@ -91,8 +96,10 @@ class Room(Generic[T]):
         if self.receivers.blocked:
             self.receivers.condition.notify()
 
-    def put_many(self, items: list[T]) -> None:
+    def put_many(self, items: list[T], weights: list[int] | None = None) -> None:
         """Put items in; the caller has seen that there is room for all."""
+        if self.scale is not None:
+            self.scale.put(len(items), weights, len(self.items))
         self.items.extend(items)
         self.sent += len(items)
         self.peak = max(self.peak, len(self.items))
@@ -102,8 +109,7 @@ class Room(Generic[T]):
     def take(self) -> T:
         """Take the first item out; the caller has seen that there is one."""
         self.received += 1
-        if self.senders.blocked:
-            self.senders.condition.notify()
+        self._tell_of_room(1)
         return self.items.popleft()
 
     def take_many(self, limit: int) -> list[T]:
@@ -114,14 +120,21 @@ class Room(Generic[T]):
             taken = list(self.items)
             self.items.clear()
         self.received += len(taken)
-        if self.senders.blocked:
-            self.senders.condition.notify(len(taken))
+        self._tell_of_room(len(taken))
         return taken
+
+    def _tell_of_room(self, taken: int) -> None:
+        """Notify senders: as many as items have gone, or all where it depends on their weights."""
+        weighed = self.scale is not None and self.scale.take(taken)
+        if self.senders.blocked:
+            self.senders.condition.notify(self.senders.blocked if weighed else taken)
 
     def discard(self) -> deque[T]:
         """Empty the room; the caller drops the items once it has let go of the lock."""
         dropped, self.items = self.items, deque()
         self.discarded += len(dropped)
+        if self.scale is not None:
+            self.scale.take(len(dropped))
         return dropped
 
     def statistics(self) -> ChannelStatistics:

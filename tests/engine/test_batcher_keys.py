@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigun_py.engine.batcher import Batcher, estimated_bytes
+from minigun_py.engine.batcher import Batcher
+from minigun_py.primitives.size import estimated_bytes
 
 
 def odd(number: int) -> int:

@@ -249,7 +249,7 @@ def test_what_has_no_function_is_told_by_the_line_that_declares_it(
     declare: Callable[[], object],
 ) -> None:
     assert f"({__file__}:" in refusal(declare)
-    assert "no option 'queue_sise'; did you mean 'queue_size'?" in refusal(declare)
+    assert "no option 'queue_sise'; did you mean 'queue_size'" in refusal(declare)
 
 
 def test_the_line_is_the_one_of_the_call() -> None:

@@ -1,0 +1,201 @@
+"""Values in order, in memory as long as they are small, and in a file beyond that.
+
+What a stage makes of one item is delivered together, when the item has ended well; until then it
+may be more than fits into memory. A `Spool` is written once, and can be read as often as wanted, a
+chunk at a time. The file has no name, and is gone with the spool. What cannot be pickled stays in
+memory.
+
+*Threads*: a spool belongs to one at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from minigun_py.primitives.size import estimated_bytes
+
+__all__ = ["MEMORY_BYTES", "Gathering", "Spool", "Values", "chunks_of", "gathered", "is_large"]
+
+MEMORY_BYTES: Final = 16 * 1024 * 1024
+"""So many bytes of what comes of an item stay in memory."""
+
+FEW: Final = 16
+"""Of so many values nobody asks how large they are."""
+MOST: Final = 4096
+"""So many are read or written together at most."""
+CHUNK_BYTES: Final = 1024 * 1024
+
+
+class Spool:
+    """Values beyond what memory should hold.
+
+    Args:
+        memory_bytes: How many bytes stay in memory.
+    """
+
+    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._first: list[Any] = []
+        self._room = memory_bytes
+        self._file: int | None = None
+        self._blocks: list[tuple[int, int]] = []  # offset and length of each pickled chunk
+        self._unpicklable: dict[int, list[Any]] = {}  # instead of the block of that number
+        self._count = self._end = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Any]:
+        for chunk in self.chunks():
+            yield from chunk
+
+    def put(self, values: Sequence[Any]) -> None:
+        """Add values at the end."""
+        self._count += len(values)
+        for chunk, size in _cut(values):
+            if self._blocks or size > self._room:
+                self._write(chunk)
+            else:
+                self._first += chunk
+                self._room -= size
+
+    def close(self) -> None:
+        """Give the file back before the spool is forgotten: nobody will read it."""
+        if self._file is not None:
+            self._closing()
+
+    def chunks(self) -> Iterator[list[Any]]:
+        """The values, some at a time."""
+        for chunk, _ in _cut(self._first):
+            yield chunk
+        for number, (offset, length) in enumerate(self._blocks):
+            if number in self._unpicklable:
+                yield list(self._unpicklable[number])
+            else:
+                assert self._file is not None
+                yield pickle.loads(os.pread(self._file, length, offset))
+
+    def _write(self, chunk: list[Any]) -> None:
+        try:
+            pickled = pickle.dumps(chunk, protocol=5)
+        except Exception:
+            self._unpicklable[len(self._blocks)] = chunk
+            pickled = b""
+        if self._file is None:
+            self._file = _nameless_file()
+            self._closing = weakref.finalize(self, os.close, self._file)
+            self._closing.atexit = False
+        written = 0
+        while written < len(pickled):
+            written += os.pwrite(self._file, pickled[written:], self._end + written)
+        self._blocks.append((self._end, len(pickled)))
+        self._end += len(pickled)
+
+
+Values = list[Any] | Spool
+"""What a stage has made of items: in memory, or in a file if it is large."""
+
+
+def chunks_of(values: Values) -> Iterator[list[Any]]:
+    """The values: a list as it is, a spool some at a time."""
+    return iter((values,)) if isinstance(values, list) else values.chunks()
+
+
+def gathered(values: Iterator[Any]) -> Values:
+    """All that an iterator gives: a list, or a spool if that would be large."""
+    first = list(islice(values, FEW))
+    return first if len(first) < FEW else _gathered(first, values)
+
+
+def _gathered(first: list[Any], rest: Iterator[Any]) -> Values:
+    size, most = sum(map(estimated_bytes, first)), FEW
+    while some := list(islice(rest, most)):
+        largest = max(estimated_bytes(some[0]), estimated_bytes(some[-1]), 1)
+        size += largest * len(some)
+        most = max(FEW, min(MOST, CHUNK_BYTES // largest))
+        if size > MEMORY_BYTES:
+            return _spooled(first + some, rest, most)
+        first += some
+    return first
+
+
+class Gathering:
+    """Values that come one by one: in a list, and in a spool once that would be large.
+
+    *Threads*: `append` is for any.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards what follows
+        self._list: list[Any] = []
+        self._spool: Spool | None = None
+        self._bytes = 0
+
+    def append(self, value: Any) -> None:
+        """Take one in."""
+        with self._lock:
+            values = self._list
+            values.append(value)
+            if not len(values) % FEW:
+                self._bytes += estimated_bytes(value) * FEW
+                if self._bytes > MEMORY_BYTES:
+                    self._move()
+
+    def values(self) -> Values:
+        """All of them."""
+        if self._spool is None:
+            return self._list
+        self._move()
+        return self._spool
+
+    def _move(self) -> None:
+        if self._spool is None:
+            self._spool = Spool()
+        self._spool.put(self._list)
+        self._list, self._bytes = [], MEMORY_BYTES - CHUNK_BYTES
+
+
+def is_large(values: Sequence[Any]) -> bool:
+    """Whether a list is more than should stay in memory, as far as a few of its values tell."""
+    sample = values[:: max(1, len(values) // FEW)]
+    return (
+        bool(sample)
+        and sum(map(estimated_bytes, sample)) / len(sample) * len(values) > MEMORY_BYTES
+    )
+
+
+def _spooled(values: list[Any], rest: Iterator[Any], most: int) -> Spool:
+    spool = Spool()
+    try:
+        while values:
+            spool.put(values)
+            values = list(islice(rest, most))
+    except BaseException:
+        spool.close()  # the error remembers it
+        raise
+    return spool
+
+
+def _nameless_file() -> int:
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _cut(values: Iterable[Any]) -> Iterator[tuple[list[Any], int]]:
+    """The values in chunks of about a megabyte, each with its size; none without a value."""
+    chunk: list[Any] = []
+    size = 0
+    for value in values:
+        chunk.append(value)
+        size += estimated_bytes(value)
+        if size >= CHUNK_BYTES or len(chunk) >= MOST:
+            yield chunk, size
+            chunk, size = [], 0
+    if chunk:
+        yield chunk, size
