@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "Deadline", "SystemClock"]
+__all__ = ["SYSTEM_CLOCK", "Clock", "Deadline", "SystemClock", "earliest"]
 
 
 class Clock(Protocol):
@@ -52,3 +52,8 @@ class Deadline:
     def passed(self) -> bool:
         """Whether the moment has come."""
         return self.at is not None and self.clock.now() >= self.at
+
+
+def earliest(*times: float | None) -> float | None:
+    """The first of these; None stands for never."""
+    return min((time for time in times if time is not None), default=None)

@@ -18,6 +18,8 @@ A decorator returns the function unchanged: it can still be called, typed and te
 from __future__ import annotations
 
 import itertools
+import operator
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,7 @@ from minigun_py.run_options import RunOptions, check_iterable
 
 if TYPE_CHECKING:
     from minigun_py.engine.awaiting import AsyncStream
+    from minigun_py.engine.onlooker import View
 
 __all__ = ["Pipeline"]
 
@@ -83,7 +86,8 @@ class Pipeline(Parts):
                 `timeout` (seconds), `on_error` (over every stage's own), `observers`,
                 `stages` (options by stage, for this run), `capsules` (a directory for failed
                 items; see `minigun replay`), `checkpoint` (a file, or a `Checkpoint`, by which
-                a run that was stopped is resumed), `clock`.
+                a run that was stopped is resumed), `progress` (True shows how far it is, of
+                `total` items), `clock`.
 
         Raises:
             PipelineFailed: A stage failed on an item and its policy is to fail.
@@ -158,6 +162,15 @@ class Pipeline(Parts):
         )
         return ExecutionPlan.of(graph, config).plan()
 
+    def _view(self, items: Iterable[Any] | None, given: RunOptions) -> View | None:
+        """What shows the progress of a run, if it is to be shown."""
+        if not given.progress:
+            return None
+        from minigun_py.progress import open_view  # here: few look at it
+
+        total = given.total or operator.length_hint(() if items is None else items)
+        return open_view(sys.stderr, everywhere=True, total=total or None)
+
     def _prepared(self, items: Iterable[Any] | None, options: dict[str, Any], outputs: bool) -> Run:
         given = RunOptions(f"pipeline {self.name!r}", options)
         graph = self._graph(given.stages)
@@ -177,6 +190,7 @@ class Pipeline(Parts):
             tuple(given.observers),
             given.capsules,
             given.checkpoint,
+            self._view(items, given),
             given.clock,
         )
         return Run(self.name, plan, settings, outputs)

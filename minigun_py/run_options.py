@@ -11,12 +11,19 @@ from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.engine.checkpoint import Checkpoint
 from minigun_py.errors import UsageError
 from minigun_py.events import Observer
-from minigun_py.plan.options import OnError, check_seconds, checked_options, nearest, refuse_later
+from minigun_py.plan.options import (
+    OnError,
+    check_positive,
+    check_seconds,
+    checked_options,
+    nearest,
+    refuse_later,
+)
 from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["LATER_RUN_OPTIONS", "RunOptions", "check_iterable"]
 
-LATER_RUN_OPTIONS: Final = frozenset(("progress", "total", "attach", "strict"))
+LATER_RUN_OPTIONS: Final = frozenset(("attach", "strict"))
 """Options of a run that the design names and this version does not have yet."""
 
 
@@ -32,6 +39,8 @@ class RunOptions:
         self.stages: Mapping[str, Mapping[str, Any]] = {}
         self.capsules: Path | None = None
         self.checkpoint: Checkpoint | None = None
+        self.progress = False
+        self.total: int | None = None
         self.clock: Clock = SYSTEM_CLOCK
         known = list(vars(self))
         for name, value in options.items():
@@ -57,6 +66,10 @@ class RunOptions:
         self.capsules = None if capsules is None else Path(capsules)
         if self.capsules is not None and self.capsules.exists() and not self.capsules.is_dir():
             raise UsageError(f"{where}: capsules={capsules!r} is no directory")
+        if not isinstance(options.get("progress", False), bool):
+            raise UsageError(f"{where}: progress is True or False, not {self.progress!r}")
+        if self.total is not None:
+            check_positive("total", self.total, where)
         checkpoint = options.get("checkpoint")
         if isinstance(checkpoint, str | os.PathLike):
             self.checkpoint = Checkpoint(checkpoint)

@@ -32,7 +32,6 @@ from minigun_py.engine.lending import Lending
 from minigun_py.engine.shutdown import PATIENCE, Phase
 from minigun_py.events import Event, ItemFailed, RunEnded, RunStarted, StageEnded
 from minigun_py.placement import LATER_KINDS
-from minigun_py.plan.options import LATER_OPTIONS
 from minigun_py.run_options import LATER_RUN_OPTIONS
 from minigun_py.testing.clock import VirtualClock
 
@@ -174,12 +173,6 @@ def test_a_wrong_value_is_refused_with_the_option_and_the_value(option: str, val
     with pytest.raises(UsageError, match=option) as refused:
         Pipeline().processor(double, **{option: value})
     assert repr(value) in str(refused.value)
-
-
-@pytest.mark.parametrize("option", sorted(LATER_OPTIONS))
-def test_a_later_option_is_refused_by_name(option: str) -> None:
-    with pytest.raises(UsageError, match=f"{option}.*not available in this version"):
-        Pipeline().processor(double, **{option: None})
 
 
 @pytest.mark.parametrize("option", sorted(LATER_DEFAULTS))

@@ -22,11 +22,13 @@ from minigun_py.cli.execution import Ending, execute
 from minigun_py.cli.exit_status import ExitStatus
 from minigun_py.cli.failures import failure_text, skipped_text
 from minigun_py.cli.parameters import arguments_for, stage_options
-from minigun_py.cli.progress import Silence, View, open_view
 from minigun_py.cli.replay import replay_capsule
 from minigun_py.cli.target import find_target, make_pipeline
 from minigun_py.engine.capsules import lone_kernel, read_capsule
+from minigun_py.engine.onlooker import View
+from minigun_py.plain_text import printable
 from minigun_py.plan.options import nearest
+from minigun_py.progress import Silence, open_view
 
 __all__ = ["commands"]
 
@@ -215,7 +217,7 @@ def replay(
         kernel = lone_kernel(graph, capsule.stage)
     error = replay_capsule(capsule, kernel, click.echo, debug)
     if error is not None:
-        _say("\n" + "".join(traceback.format_exception(error)).rstrip())
+        _say("\n" + printable("".join(traceback.format_exception(error)).rstrip()))
     ctx.exit(ExitStatus.FAILED if error else ExitStatus.SUCCEEDED)
 
 

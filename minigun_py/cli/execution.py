@@ -13,9 +13,9 @@ from typing import Final
 
 from minigun_py import PipelineFailed, Run, RunCancelled, RunReport
 from minigun_py.cli.exit_status import ExitStatus
-from minigun_py.cli.progress import View
 from minigun_py.cli.stop_signals import StopSignals
 from minigun_py.clock import Deadline
+from minigun_py.engine.onlooker import View
 
 __all__ = ["Ending", "execute"]
 

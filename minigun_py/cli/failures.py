@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator
 
 from minigun_py import FailedItem, RunReport
-from minigun_py.cli.plain_text import one_line, without_controls
+from minigun_py.plain_text import one_line, printable
 
 __all__ = ["failure_text", "skipped_text"]
 
@@ -19,7 +19,7 @@ def failure_text(errors: tuple[Exception, ...], report: RunReport) -> str:
 
 
 def _failure(error: Exception, failures: tuple[FailedItem[object], ...]) -> str:
-    trace = without_controls("".join(traceback.format_exception(error)).rstrip())
+    trace = printable("".join(traceback.format_exception(error)).rstrip())
     for failed in failures:
         if failed.error is error:
             return f"stage {one_line(failed.stage)!r} failed on item {_item(failed)}:\n{trace}"

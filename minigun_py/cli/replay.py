@@ -30,13 +30,14 @@ def replay_capsule(
     worker = kernel.bind()
     worker.open()
     try:
-        worker.work(_OneTurn(item))
+        turns = _OneTurn(item)
+        worker.work(turns)
         harvest = worker.harvest(1)
     finally:
         worker.close()
-    for way_out, values in zip(kernel.exits, harvest.outputs, strict=True):
+    for number, values in (*turns.emitted, *enumerate(harvest.outputs)):
         for value in values:
-            say(f"emits {shown(value)}{_target(way_out)}")
+            say(f"emits {shown(value)}{_target(kernel.exits[number])}")
     if not harvest.failures:
         say("it did not fail this time")
         return None
@@ -53,12 +54,17 @@ class _OneTurn:
 
     def __init__(self, item: Any) -> None:
         self._turns = iter([[item]])
+        self.emitted: list[tuple[int, list[Any]]] = []
+        """What has left at once, with its exit."""
 
     def next(self) -> list[Any] | None:
         return next(self._turns, None)
 
     def running(self) -> int:
         return 0
+
+    def put_out(self, way_out: int, values: list[Any]) -> None:
+        self.emitted.append((way_out, values))
 
 
 def _target(way_out: Exit) -> str:

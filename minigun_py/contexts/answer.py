@@ -13,6 +13,7 @@ __all__ = [
     "Broken",
     "Died",
     "Done",
+    "Emitted",
     "Harvest",
     "ItemFailure",
     "Lease",
@@ -114,6 +115,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Emitted:
+    """A worker has put out something of a lease that it goes on with. Only if it `streams`."""
+
+    lease: Lease
+    way_out: int
+    values: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Died:
     """The worker died while it ran item `index` of the lease. No other result arrived.
 
@@ -150,4 +160,4 @@ class Broken:
     error: Exception
 
 
-Answer = Done | Died | Returned | Vanished | Broken
+Answer = Done | Emitted | Died | Returned | Vanished | Broken

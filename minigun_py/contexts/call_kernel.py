@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
@@ -18,7 +18,7 @@ class CallKernel:
 
     stages = ("call",)
     exit_stages = (0,)
-    holds = False
+    holds = streams = False
     timeout = max_rss = None
     control = Control()
 
@@ -91,6 +91,8 @@ class _BoundCoroutineCall(_Results):
     """Awaits the call on the loop that runs."""
 
     attempt = 1
+    put_out: Callable[[int, list[Any]], None]
+    wait_for_room: Callable[[], Awaitable[None]]
 
     async def open(self) -> None:
         """Nothing is set up."""

@@ -99,6 +99,15 @@ class LeaseReceiver(Protocol):
         """Have `wake` called, from any thread, when `receive_nowait` may no longer block."""
         ...
 
+    @property
+    def has_room(self) -> bool:
+        """Whether there is room for what workers put out; `on_ready` tells of it."""
+        ...
+
+    def wait_for_room(self) -> None:
+        """Wait for it. Raises `ChannelAborted` if cut."""
+        ...
+
     def raise_if_cut(self) -> None:
         """Raises `ChannelAborted` if the stream is cut. For a loop whose workers are all busy."""
         ...

@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, ClassVar
 
 from minigun_py.clock import Deadline
-from minigun_py.contexts.answer import Answer, Done, Lease
+from minigun_py.contexts.answer import Answer, Done, Emitted, Lease
 from minigun_py.contexts.context import LeaseReceiver, Traits, not_open
 from minigun_py.contexts.kernel import BoundCoroutines, Functions, Kernel, Post
 from minigun_py.errors import ContextError, EndOfChannel, WouldBlock
@@ -116,6 +117,13 @@ class _LeaseQueue:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ready.wait(), self._leases.wait_time())
 
+    async def wait_for_room(self) -> None:
+        """Wait until there is room for what is put out."""
+        while not self._leases.has_room:
+            self._ready.clear()
+            if not self._leases.has_room:
+                await self._wait_until_ready()
+
     def answered(self) -> None:
         """An answer was given, after which there may be another lease, or the end."""
         self._ready.set()
@@ -141,11 +149,19 @@ async def _work(
 ) -> None:
     while (lease := await queue.receive(number)) is not None:
         worker.attempt = lease.attempt
+        worker.put_out = partial(_put_out, lease, answer)
+        worker.wait_for_room = queue.wait_for_room
         await worker.run(lease.items)
         if lease.last or lease.flush:
             await worker.finish()
         answer(Done(lease, worker.harvest(len(lease.items))))
         queue.answered()
+
+
+def _put_out(
+    lease: Lease, answer: Callable[[Answer], None], way_out: int, values: list[Any]
+) -> None:
+    answer(Emitted(lease, way_out, values))
 
 
 async def _all(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -59,6 +59,10 @@ class Turns(Protocol):
         """The index, among the items of this turn, of the one that runs now."""
         ...
 
+    def put_out(self, way_out: int, values: list[Any]) -> None:
+        """Have outputs of the running item leave by an exit at once, waiting for room."""
+        ...
+
 
 class BoundKernel(Protocol):
     """A kernel with exits of its own. Belongs to one worker and is not shared."""
@@ -92,6 +96,12 @@ class BoundCoroutines(Protocol):
 
     attempt: int
     """How often the items that are run next are run by then."""
+
+    put_out: Callable[[int, list[Any]], None]
+    """As of `Turns`, but it does not wait."""
+
+    wait_for_room: Callable[[], Awaitable[None]]
+    """Waits for room after that."""
 
     async def open(self) -> None: ...
 
@@ -139,6 +149,11 @@ class Kernel(Protocol):
     @property
     def max_rss(self) -> int | None:
         """Bytes beyond which a worker process is replaced when it has answered for a lease."""
+        ...
+
+    @property
+    def streams(self) -> bool:
+        """Whether outputs leave as they come, by `put_out`; then a lease has one item."""
         ...
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from minigun_py.contexts.answer import Answer, Done, Lease
+from minigun_py.contexts.answer import Answer, Done, Emitted, Lease
 from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.contexts.kernel import BoundKernel, Kernel, Post
 from minigun_py.errors import EndOfChannel
@@ -96,6 +96,12 @@ class _LeaseTurns:
     def running(self) -> int:
         """Not told: whoever has a list knows by itself."""
         return 0
+
+    def put_out(self, way_out: int, values: list[Any]) -> None:
+        """Send on what came of the item at hand, and wait for room."""
+        assert self._lease is not None
+        self._answer(Emitted(self._lease, way_out, values))
+        self._leases.wait_for_room()
 
     def hand_in(self) -> None:
         """Answer for the lease at hand, if there is one."""

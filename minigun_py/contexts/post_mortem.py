@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import signal
+import traceback
 from typing import Final
 
 from minigun_py.contexts.crew import Exited
 from minigun_py.contexts.memory_kills import memory_kills
 from minigun_py.errors import WorkerDied
 
-__all__ = ["PostMortem"]
+__all__ = ["PostMortem", "raised"]
 
 C_FRAMES: Final = 8
+
+
+RAISED: Final = "the stage raised "
+
+
+def raised(error: BaseException) -> str:
+    """The words of a worker that ends of what a stage has raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = max((n for n, frame in enumerate(frames) if frame.filename.startswith("<")), default=-1)
+    return "\n".join([RAISED + type(error).__name__, *traceback.format_list(frames[ours + 1 :])])
 
 
 class PostMortem:
@@ -22,7 +33,10 @@ class PostMortem:
 
     def death(self, exited: Exited, last_words: str = "", during: str = "") -> WorkerDied:
         """The death as an error. `last_words` is what `faulthandler` wrote; it becomes a note."""
-        died = WorkerDied(self._cause(exited) + during, exited.status)
+        cause = self._cause(exited)
+        if last_words.startswith(RAISED):
+            cause, _, last_words = last_words.partition("\n")
+        died = WorkerDied(cause + during, exited.status)
         if last_words:
             died.add_note(f"the worker's last words:\n{_without_our_frames(last_words)}")
         return died

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-from typing import Final
+from typing import Any, Final
 
 from minigun_py.contexts.answer import Lease
 from minigun_py.contexts.crew import Spawned
 from minigun_py.contexts.wire import Frame, FrameReader, FrameWriter
+from minigun_py.errors import NotPicklable
 from minigun_py.primitives.spool import Spool
 
-__all__ = ["WINDOW", "Parts", "RemoteWorker"]
+__all__ = ["WINDOW", "Parts", "RemoteWorker", "part_of"]
 
 WINDOW: Final = 2
 """Leases at one worker: the one that runs and the next. A busy parent can be 5 ms late."""
@@ -33,11 +34,21 @@ class Parts:
     def add(self, frame: Frame) -> None:
         """Take one in."""
         try:
-            way_out, values = frame.load()
-        except Exception as error:
+            way_out, values = part_of(frame)
+        except NotPicklable as error:
             self.unreadable = error
         else:
             self.outputs.setdefault(way_out, Spool()).put(values)
+
+
+def part_of(frame: Frame) -> tuple[int, list[Any]]:
+    """Outputs, and their exit. Raises `NotPicklable` if they cannot be rebuilt."""
+    try:
+        way_out, values = frame.load()
+    except Exception as error:
+        why = f"a result cannot be rebuilt here: {type(error).__name__}: {error}"
+        raise NotPicklable(why) from error
+    return way_out, values
 
 
 class RemoteWorker:

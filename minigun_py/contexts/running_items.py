@@ -122,6 +122,12 @@ class RunningItems:
             os.lseek(page, self._page(slot), os.SEEK_SET)
             faulthandler.enable(page, all_threads=False)
 
+    def leave_words(self, slot: int, words: str) -> None:
+        """In the worker: say what it ends of, if that is not for `faulthandler` to say."""
+        said = words.encode(errors="backslashreplace")[:_PAGE]
+        start = self._page(slot)
+        self._memory[start : start + len(said)] = said
+
     def last_words(self, slot: int) -> str:
         """In the parent: what a worker said as it crashed; nothing if it did not."""
         start = self._page(slot)

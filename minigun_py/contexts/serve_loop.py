@@ -26,11 +26,13 @@ import select
 from collections.abc import Callable
 from typing import Final
 
+from minigun_py.clock import earliest
 from minigun_py.contexts import crossing
 from minigun_py.contexts.answer import (
     Answer,
     Died,
     Done,
+    Emitted,
     Harvest,
     Lease,
     Returned,
@@ -41,7 +43,7 @@ from minigun_py.contexts.crew import Exited, Spawned
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
 from minigun_py.contexts.post_mortem import PostMortem
-from minigun_py.contexts.remote_worker import WINDOW, Parts, RemoteWorker
+from minigun_py.contexts.remote_worker import WINDOW, Parts, RemoteWorker, part_of
 from minigun_py.contexts.staff import Staff
 from minigun_py.contexts.time_limit import TimeLimit
 from minigun_py.contexts.wake_up import WakeUp
@@ -82,6 +84,7 @@ class ServeLoop:
         self._suspects: set[Lease] = set()  # something in them may kill a worker as it crosses
         self._ended: set[int] = set()  # slots of workers that get no other lease
         self._early_deaths = 0
+        self._listens = True
 
     def run(self) -> None:
         """Run leases until they end, and every worker with them.
@@ -98,6 +101,8 @@ class ServeLoop:
             if self._all_ended and not self._workers and not self._staff.expected:
                 return
             self._kill_overdue()
+            if self._kernel.streams:
+                self._listen_as_there_is_room()
             for fd, event in self._poller.poll(_milliseconds(self._wait_time())):
                 if fd == self._staff.crew.fileno():
                     self._hear_crew()
@@ -106,8 +111,7 @@ class ServeLoop:
 
     def _wait_time(self) -> float | None:
         """Seconds until something has to be done though nothing is heard; None if nothing has."""
-        due = (self._leases.wait_time(), self._limit.wait_time(self._workers.values()))
-        return min((seconds for seconds in due if seconds is not None), default=None)
+        return earliest(self._leases.wait_time(), self._limit.wait_time(self._workers.values()))
 
     def _kill_overdue(self) -> None:
         """End the workers whose item has taken too long. They are replaced as they are buried."""
@@ -172,8 +176,18 @@ class ServeLoop:
             worker.writer.send(parts)
         self._watch(worker)
 
+    def _listen_as_there_is_room(self) -> None:
+        """Hear workers that put out as they go only while there is room for that."""
+        has_room = self._leases.has_room
+        if has_room != self._listens:
+            self._listens = has_room
+            for worker in self._workers.values():
+                if not worker.gone:
+                    self._watch(worker)
+
     def _watch(self, worker: RemoteWorker) -> None:
-        events = select.POLLIN | (select.POLLOUT if worker.writer.pending else 0)
+        events = select.POLLIN if self._listens else 0
+        events |= select.POLLOUT if worker.writer.pending else 0
         if events != worker.events:
             worker.events = events
             self._poller.register(worker.socket, events)
@@ -205,6 +219,8 @@ class ServeLoop:
                 receive_record(frame.load())
             case FrameKind.RETIRE:
                 worker.retired = worker.told_to_emit = True
+            case FrameKind.PART if self._kernel.streams:
+                self._answer(Emitted(worker.leases[frame.token], *part_of(frame)))
             case FrameKind.PART:
                 worker.parts.setdefault(frame.token, Parts()).add(frame)
             case FrameKind.DRAIN:

@@ -187,7 +187,7 @@ class TaskContext:
 class _OneLease:
     """A stream of one lease, and the outcome that its answer tells."""
 
-    bound = False
+    bound, has_room = False, True
 
     def __init__(self) -> None:
         self._given = self._answered = False
@@ -207,6 +207,9 @@ class _OneLease:
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """It is ready, and does not change."""
+
+    def wait_for_room(self) -> None:
+        """There is."""
 
     def raise_if_cut(self) -> None:
         """Nobody cuts it: a context by itself is killed."""

@@ -22,9 +22,11 @@ from minigun_py.contexts.kernel import BoundKernel, Control, Kernel, Post
 from minigun_py.contexts.lease_loop import close_after
 from minigun_py.contexts.log_forwarding import Levels, forward_records
 from minigun_py.contexts.portable_code import unpack_code
+from minigun_py.contexts.post_mortem import raised
 from minigun_py.contexts.resident_memory import resident_bytes
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.wire import Frame, FrameKind, encode, read_frame, write_frame
+from minigun_py.errors import NotPicklable
 from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["work"]
@@ -58,6 +60,8 @@ def work(sock: socket.socket, kernel: Kernel | None, running: RunningItems, slot
                 turns.hand_in()
             except BaseException as error:  # it may be an item's, whose index has to stay noted
                 close_after(error, worker)
+                if isinstance(error, KeyboardInterrupt):  # real ones do not reach a worker
+                    running.leave_words(slot, raised(error))
                 raise
             with running.tearing_down(slot):
                 worker.close()
@@ -137,6 +141,16 @@ class _FrameTurns:
     def running(self) -> int:
         """The index that was noted."""
         return 0 if self._one_by_one is not None else self._running.read(self._slot)[1]
+
+    def put_out(self, way_out: int, values: list[Any]) -> None:
+        """Send on what came of the item at hand. Raises `NotPicklable` if that cannot cross."""
+        assert self._frame is not None
+        try:
+            parts = encode(FrameKind.PART, self._frame.token, (way_out, values))
+        except Exception as error:
+            why = f"a result cannot be sent back from a worker: {type(error).__name__}: {error}"
+            raise NotPicklable(why) from error
+        self._line.write(parts)
 
     def hand_in(self) -> None:
         """Answer for the frame at hand, if there is one."""

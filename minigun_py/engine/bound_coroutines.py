@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,13 @@ class BoundCoroutineSegment(SegmentWorker):
         kept = self._state.kept if index == 0 else None
         return call if kept is None else partial(_await_and_note, kept, call)
 
+    def _ways_to_leave(self) -> dict[str, Callable[..., Any]]:
+        return {"emit": self._emitter(), "wait_for_room": self._room}
+
+    async def _room(self) -> None:
+        await self.wait_for_room()
+
+    wait_for_room: Callable[[], Awaitable[None]]
     _loop: Callable[..., Any] | None = None
 
 

@@ -68,6 +68,7 @@ class BoundSegment(SegmentWorker):
 
     def work(self, turns: Turns) -> None:
         """Run all items through the stages, turn by turn, and then emit what is held."""
+        self.put_out = turns.put_out
         while (items := turns.next()) is not None:
             self.prepare(turns.attempt)
             told = None if isinstance(items, list | tuple) else turns.running
@@ -130,6 +131,10 @@ class BoundSegment(SegmentWorker):
         kept = self._state.kept if index == 0 else None
         return call if kept is None else partial(_call_and_note, kept, call)
 
+    def _ways_to_leave(self) -> dict[str, Callable[..., Any]]:
+        awaits = self._head.shape.coroutine
+        return {"emit": self._emitter()} | ({"wait_for_room": _room} if awaits else {})
+
     def _due(self) -> float | None:
         timed = self._state.actors[0].timed
         return None if timed is None else timed.due
@@ -143,6 +148,10 @@ class BoundSegment(SegmentWorker):
         except Stopped:
             self._stopped = True
             raise
+
+
+async def _room() -> None:
+    """There is room: whoever put something out has waited for it."""
 
 
 def _call_and_note(kept: Kept, call: Callable[..., Any], item: Any) -> list[Any]:

@@ -105,6 +105,9 @@ class _Writer:
         pending: list[tuple[int, tuple[int, ...]]] = []
         while len(stages) == 1:
             index = stages[0]
+            if self.segment.stages[index].options.stream_outputs:
+                self._streamed(number, index, value, len(values) - 1)
+                return pending
             if self.segment.is_routed(index):
                 call = f"{self.awaits}call_{index}({value})"
                 return pending + self._deal(number, index, call, len(values) - 1)
@@ -134,6 +137,14 @@ class _Writer:
             self._write(f"append_{index}({result})")
         values.append(result)
         return result
+
+    def _streamed(self, number: int, index: int, value: str, position: int) -> None:
+        """A stage whose outputs leave while it is called: nothing is left to be done with them."""
+        self._write(f"before = emitted[{index}]")
+        self._write(f"{self.awaits}call_{index}({value})")
+        self._blame_last_line(number, index, position)
+        self._write(f"if emitted[{index}] == before:")
+        self._write(f"    nones[{index}] += 1")
 
     def _many(
         self, number: int, index: int, value: str, values: list[str]
@@ -218,7 +229,7 @@ class _Writer:
     def _tells_emitted(self, index: int) -> bool:
         if index == 0 and (self.segment.is_source or self.segment.head.pulls):
             return True
-        if self.segment.is_routed(index):
+        if self.segment.is_routed(index) or self.segment.stages[index].options.stream_outputs:
             return True
         ends = not self.segment.children[index] and index not in self.exits
         stage = self.segment.stages[index]

@@ -174,6 +174,28 @@ class DepthFirstRun:
             following += [(self._by_name[t], s) for e, s in boxes for t in e.targets if s]
         self._todo.extend(reversed(following))
 
+    def put_out(self, step: Step, way_out: int, values: list[Any], origin: int | None) -> None:
+        """Let outputs go their way at once, while the step is still running."""
+        targets, dispatch = step.exits[way_out]
+        if self._books is not None and origin is not None:
+            values = self._books.tracking.taken_along(values, origin, step.copies[way_out])
+        if not targets:
+            self._given.append(values)
+            return
+        steps = [self._by_name[target] for target in targets]
+        before = len(self._todo)
+        self._todo += reversed([(steps[n], share) for n, share in dispatch.deal(values)])
+        while not self._token.cancelled and (parcel := self._free_parcel(before)) is not None:
+            self._go_on(parcel)
+
+    def _free_parcel(self, before: int) -> _Parcel | _Large | None:
+        """The last parcel, of those that came after so many, for a step that is not running."""
+        for place in reversed(range(before, len(self._todo))):
+            parcel = self._todo[place]
+            if isinstance(parcel, _Large) or not parcel[0].is_running:
+                return self._todo.pop(place)
+        return None
+
     def note_retried(
         self, step: Step, item: Any, error: Exception, attempt: int, wait: float
     ) -> None:

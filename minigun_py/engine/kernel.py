@@ -103,6 +103,11 @@ class SegmentKernel:
         return self.rules.max_rss
 
     @property
+    def streams(self) -> bool:
+        """Whether outputs leave as they come."""
+        return self.rules.streams
+
+    @property
     def holds(self) -> bool:
         """Whether its workers may keep items between leases: its first stage can be flushed."""
         return self.segment.head.keeps_items

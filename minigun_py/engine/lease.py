@@ -13,7 +13,7 @@ from typing import Any
 
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.engine.kept_items import Held, KeptItems
-from minigun_py.engine.provenance import Provenance, Tracked, provenance_of
+from minigun_py.engine.provenance import Provenance, item_of, provenance_of
 
 __all__ = ["LeaseBook"]
 
@@ -142,18 +142,12 @@ class LeaseBook:
 
     def died(self, lease: Lease, index: int) -> Any:
         """Take the item to blame out of a lease that came back. Returns that item."""
-        blamed = self.item(lease, index)
+        blamed = item_of(lease, index)
         lease.items = _without(lease.items, index)
         if lease.origins is not None:
             lease.origins = _without(lease.origins, index)
         self.returned(lease)
         return blamed
-
-    def item(self, lease: Lease, index: int) -> Any:
-        """An item of a lease, as it was before that."""
-        if lease.origins is None:
-            return lease.items[index]
-        return Tracked(lease.items[index], lease.origins[index])
 
 
 def _without(values: Sequence[Any], index: int) -> list[Any]:

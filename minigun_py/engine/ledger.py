@@ -75,6 +75,12 @@ class Ledger:
             self._books[stage].received += 1
             self._books[stage].failed += 1
 
+    def emitted(self, stage: str, outputs: int) -> None:
+        """Enter outputs of an item whose worker died."""
+        with self._lock:
+            self._books[stage].emitted += outputs
+            self._books[stage].usual += outputs
+
     def retried(self, stage: str) -> None:
         """Enter an attempt that failed, after which there will be another."""
         with self._lock:

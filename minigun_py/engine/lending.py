@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection
 from contextlib import nullcontext
 from typing import Any
 
-from minigun_py.clock import Clock, Deadline
+from minigun_py.clock import Clock, Deadline, earliest
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.kernel import Kernel
@@ -84,11 +84,11 @@ class Lending:
         self._keeping = Keeping(kernel.holds and not traits.one_lease_each, self._together, loop)
         self._waiting = WaitingRoom(options.queue_size, bound)
         self._pace = Pace.of(options.rate)
-        one_by_one = traits.one_lease_each or (options.ordered and options.retry is not None)
-        self._sizer = ChunkSizer(1 if one_by_one else options.chunk, largest=options.queue_size)
-        self._closing = False
+        one_by_one = kernel.streams or (options.ordered and options.retry is not None)
+        chunk = 1 if one_by_one or traits.one_lease_each else options.chunk
+        self._sizer = ChunkSizer(chunk, largest=options.queue_size)
+        self._closing, self._wakes = False, list[Callable[[], None]]()
         self._cut: ChannelAborted | None = None
-        self._wakes: list[Callable[[], None]] = []
 
     # ------------------------------------------------------------- for the context
 
@@ -140,7 +140,7 @@ class Lending:
         pace = None  # else also the end is seen only when it allows an item
         if not self._pace.allowed(now):
             pace = now + self._pace.wait_time(now)
-        due = _first(self._keeping.next_due, self._waiting.next_due(), pace)
+        due = earliest(self._keeping.next_due, self._waiting.next_due(), pace)
         return None if due is None else max(0.0, due - now)
 
     def on_ready(self, wake: Callable[[], None]) -> None:
@@ -149,6 +149,15 @@ class Lending:
             self._wakes.append(wake)
         self._intake.on_ready(wake)
         self._delivery.on_ready(wake)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is room for what workers put out."""
+        return self._delivery.flush()
+
+    def wait_for_room(self) -> None:
+        """Wait for it, or until the run is cut."""
+        self._delivery.wait()
 
     def raise_if_cut(self) -> None:
         """Raises `ChannelAborted` once the run is cut."""
@@ -177,8 +186,7 @@ class Lending:
         """Have every worker look again."""
         with self._changed:
             self._changed.notify_all()
-            wakes = tuple(self._wakes)
-        for wake in wakes:
+        for wake in tuple(self._wakes):
             wake()
 
     def done(
@@ -202,10 +210,6 @@ class Lending:
             self._keeping.answered(lease.worker, items, harvest, emptied)
             if self._delivery.keeps_order:
                 self._changed.notify_all()
-
-    def item(self, lease: Lease, index: int) -> Any:
-        """An item of a lease, as it came."""
-        return self._book.item(lease, index)
 
     def try_again(self, lease: Lease, item: Any, wait: float) -> None:
         """Let an item of a lease, as it came, wait for another attempt."""
@@ -309,7 +313,7 @@ class Lending:
         return None if due is None else max(0.0, due - self._clock.now())
 
     def _deadline(self, worker: int) -> Deadline | None:
-        due = _first(self._keeping.due(worker), self._waiting.next_due(worker))
+        due = earliest(self._keeping.due(worker), self._waiting.next_due(worker))
         return None if due is None else Deadline(due, self._clock)
 
     def _share(self, worker: int, most: int | None) -> int:
@@ -344,7 +348,3 @@ class Lending:
             if self._keeping.finish(worker):
                 return self._book.lend([], last=True, worker=worker)
         raise EndOfChannel("every lease was given")
-
-
-def _first(*due: float | None) -> float | None:
-    return min((at for at in due if at is not None), default=None)

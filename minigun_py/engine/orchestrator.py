@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigun_py.clock import Deadline
+from minigun_py.clock import Deadline, earliest
 from minigun_py.contexts import registry
 from minigun_py.contexts.context import ExecutionContext
 from minigun_py.contexts.fallback import open_nearest
@@ -97,7 +97,7 @@ class Orchestrator:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every lane has ended, or `timeout` seconds. True if they have."""
         deadline = Deadline.after(timeout, self._clock)
-        while not self._ended.wait(_earlier(deadline.remaining(), self.remaining())):
+        while not self._ended.wait(earliest(deadline.remaining(), self.remaining())):
             self.look()
             if deadline.passed and not self._ended.is_set():
                 return False
@@ -114,7 +114,7 @@ class Orchestrator:
     def remaining(self) -> float | None:
         """Seconds until something is due that `look` has to see; None while nothing is."""
         cut = self._token.cancelled
-        return _earlier(None if cut else self._token.remaining(), self._shutdown.remaining())
+        return earliest(None if cut else self._token.remaining(), self._shutdown.remaining())
 
     def look(self) -> None:
         """See to what is due: a deadline of the token, a phase that takes too long."""
@@ -276,7 +276,3 @@ def _tell_of_other_kind(segment: Segment, why: str | None) -> None:
 
 def _nobody() -> None:
     """Nobody has asked to be told."""
-
-
-def _earlier(one: float | None, other: float | None) -> float | None:
-    return min((t for t in (one, other) if t is not None), default=None)

@@ -93,6 +93,15 @@ class PermittedLeases:
         self._leases.on_ready(wake)
         self._permits.on_free(wake)
 
+    @property
+    def has_room(self) -> bool:
+        """As of the group."""
+        return self._leases.has_room
+
+    def wait_for_room(self) -> None:
+        """As of the group."""
+        self._leases.wait_for_room()
+
     def raise_if_cut(self) -> None:
         """As of the group."""
         self._leases.raise_if_cut()

@@ -20,6 +20,7 @@ __all__ = [
     "TracedShare",
     "Tracked",
     "bytes_of",
+    "item_of",
     "origin_of",
     "provenance_of",
     "value_of",
@@ -31,6 +32,13 @@ class Tracked(NamedTuple):
 
     value: Any
     origin: int
+
+
+def item_of(lease: Lease, index: int) -> Any:
+    """An item of a lease, as it was before it was lent."""
+    if lease.origins is None:
+        return lease.items[index]
+    return Tracked(lease.items[index], lease.origins[index])
 
 
 def value_of(item: Any) -> Any:

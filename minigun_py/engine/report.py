@@ -10,6 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 from minigun_py.contexts.crossing import pack_error, unpack_error
 from minigun_py.engine.latency import Latency
 from minigun_py.engine.ledger import StageBook
+from minigun_py.plain_text import one_line, printable
 
 __all__ = ["FailedItem", "RunReport", "StageReport", "shown"]
 
@@ -45,9 +46,9 @@ class FailedItem(Generic[T_co]):
 
 
 def shown(value: Any) -> str:
-    """A value as text, whatever its repr does."""
+    """A value as text that can be printed, whatever its repr does."""
     try:
-        return repr(value)
+        return printable(repr(value))
     except Exception:
         return f"<{type(value).__name__} whose repr fails>"
 
@@ -158,7 +159,7 @@ class RunReport:
             for row in rows
         ]
         ended = "ended well" if self.ok else "failed"
-        head = f"{self.pipeline}: {ended} after {self.duration:.2f} s"
+        head = f"{one_line(self.pipeline)}: {ended} after {self.duration:.2f} s"
         if self.bottleneck is not None:
             head += f"; the bottleneck is {self.bottleneck}"
         if self.already_finished:
@@ -170,7 +171,7 @@ def _told(failed: FailedItem[Any]) -> dict[str, Any]:
     return {
         "stage": failed.stage,
         "item": failed.shown(),
-        "error": repr(failed.error),
+        "error": shown(failed.error),
         "attempts": failed.attempts,
     }
 
@@ -187,4 +188,9 @@ def _row(name: str, stage: StageReport) -> list[str]:
         stage.skipped, stage.dead_lettered, stage.retried, stage.cancelled, stage.emitted,
     )  # fmt: skip
     seconds = (stage.busy, stage.blocked, stage.starved)
-    return [name, *map(str, numbers), *(f"{s:.2f}" for s in seconds), str(stage.peak_queue)]
+    return [
+        one_line(name),
+        *map(str, numbers),
+        *(f"{s:.2f}" for s in seconds),
+        str(stage.peak_queue),
+    ]

@@ -17,6 +17,7 @@ from minigun_py.engine.capsules import Capsules
 from minigun_py.engine.depth_first import DepthFirstRun
 from minigun_py.engine.interrupts import Interrupts
 from minigun_py.engine.ledger import Ledger
+from minigun_py.engine.onlooker import Onlooker
 from minigun_py.engine.orchestrator import Orchestrator
 from minigun_py.engine.report import RunReport, StageReport
 from minigun_py.engine.run_settings import RunSettings
@@ -72,6 +73,7 @@ class Run:
         parts = (plan.segments, self._ledger, self._verdict, self._cut, outputs, self._books)
         self._inline = DepthFirstRun(*parts) if plan.all_inline else None
         self._lanes = None if plan.all_inline else Orchestrator(*parts)
+        self._onlooker = Onlooker(settings.view, self.statistics) if settings.view else None
         self._thread: threading.Thread | None = None
         self._began = self._clock.now()
         self._final: RunReport | None = None
@@ -135,6 +137,8 @@ class Run:
         for stage in stages:
             self._verdict.call_stage_hooks("before", stage)  # one that fails cuts the run
         self._verdict.tell(lambda at: RunStarted(at, self._name, stages))
+        if self._onlooker is not None:
+            self._onlooker.open()
         if self._lanes is not None:
             self._lanes.start()
 
@@ -225,6 +229,8 @@ class Run:
 
     def _call_last_hooks(self, ok: bool) -> None:
         """Call what comes after everything, once."""
+        if self._onlooker is not None:
+            self._onlooker.close()
         if not self._after_run_called:
             self._after_run_called = True
             self._verdict.call_hooks("after_run", self._report(ok))

@@ -9,6 +9,7 @@ from pathlib import Path
 from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.engine.checkpoint import Checkpoint
 from minigun_py.engine.failure import Policy
+from minigun_py.engine.onlooker import View
 from minigun_py.events import Observer
 from minigun_py.primitives.cancel import CancelToken
 
@@ -25,4 +26,5 @@ class RunSettings:
     observers: Sequence[Observer] = ()
     capsules: Path | None = None
     checkpoint: Checkpoint | None = None
+    view: View | None = None
     clock: Clock = SYSTEM_CLOCK

@@ -17,6 +17,7 @@ from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.contexts.kernel import Post
 from minigun_py.emission import WORKER_GLOBAL, Target
 from minigun_py.engine.current import Current, entered
+from minigun_py.engine.emitted import Emitter
 from minigun_py.engine.in_time import within
 from minigun_py.engine.large_outputs import LargeOutputs
 from minigun_py.engine.router import Router, undeclared
@@ -77,8 +78,7 @@ class SegmentWorker:
 
     def current_in(self, index: int) -> Current:
         """What `current()` gives in a stage, or in a setup."""
-        name = self._state.stage or self._kernel.stages[index]
-        control = self._post.control
+        name, control = self._state.stage or self._kernel.stages[index], self._post.control
         attempt = self._attempt_in(index)
         return Current(name, self._post.worker, attempt, control.cancel, control.drain)
 
@@ -178,7 +178,7 @@ class SegmentWorker:
         if index == 0 and (segment.is_source or segment.head.pulls):
             return _nothing if router is None else partial(_dealt, router)
         call = self._call(index)
-        if router is None:
+        if router is None or self._kernel.streams:
             return call
         many = self._state.actors[index].shape.many
         deal = partial(self._large.dealt, router) if many else router.deal
@@ -188,6 +188,8 @@ class SegmentWorker:
         """How a stage is called: with its state, and run to its end where it has to be."""
         shape = self._state.actors[index].shape
         call = shape.call
+        if self._kernel.streams:
+            call = partial(call, **self._ways_to_leave())
         if shape.takes_state:
             call = partial(call, state=self._state.values[index])
         rules = self._kernel.rules
@@ -202,6 +204,18 @@ class SegmentWorker:
         if self._kernel.awaits:
             return partial(_await_in, _Stage(self, index), call) if index else call
         return partial(_run_in, _Stage(self, index), self._event_loop, call)
+
+    def _ways_to_leave(self) -> dict[str, Callable[..., Any]]:
+        """What a stage is called with, to have its outputs leave at once."""
+        raise NotImplementedError
+
+    def _emitter(self) -> Emitter:
+        """What lets outputs of the first stage leave at once."""
+        exits = list(zip(self._kernel.exits, self._exits, strict=True))
+        return Emitter(self._routers.get(0), exits, self._emitted, self._usual, self)
+
+    put_out: Callable[[int, list[Any]], None]
+    """Has outputs leave by an exit, where they leave at once."""
 
     def _made_routers(self) -> dict[int, Router]:
         segment, routers = self._kernel.segment, {}

@@ -15,10 +15,11 @@ from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.chunking import ChunkSizer
 from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.dispatch import Dispatch, dispatch_for
+from minigun_py.engine.emitted import with_note
 from minigun_py.engine.kept_items import KeptItems
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.pace import Pace
-from minigun_py.engine.provenance import Provenance, provenance_of, value_of
+from minigun_py.engine.provenance import Provenance, origin_of, provenance_of, value_of
 from minigun_py.engine.source_lane import Source
 from minigun_py.engine.tracked_source import TrackedExit, TrackedSource
 from minigun_py.engine.waiting_room import WaitingRoom
@@ -41,6 +42,10 @@ class Surface(Protocol):
 
     def settle(self, step: Step, harvest: Harvest, told: Provenance | None = None) -> None:
         """Enter what a step did in the books, and put its outputs where they belong."""
+        ...
+
+    def put_out(self, step: Step, way_out: int, values: list[Any], origin: int | None) -> None:
+        """Let outputs go their way at once, while the step is still running."""
         ...
 
     def discard(self, step: Step, items: int) -> None:
@@ -72,8 +77,7 @@ class Step:
         self._surface, self._clock = surface, kernel.clock
         self.letter_boxes = LetterBoxes(segment)
         self._tracks, self._kept = kernel.rules.shares, KeptItems()
-        rate = segment.head.options.rate
-        self._pace = Pace(rate.interval) if rate is not None else None
+        self._pace = Pace.of(segment.head.options.rate)
         self.exits: list[tuple[tuple[str, ...], Dispatch]] = [
             (way_out.targets, dispatch_for(way_out.routing, max(1, len(way_out.targets))))
             for way_out in kernel.exits
@@ -85,6 +89,9 @@ class Step:
     def name(self) -> str:
         """The stage that heads it."""
         return self.segment.head.name
+
+    is_running = False
+    """Whether its stage is at an item just now, and may not be called again meanwhile."""
 
     def open(self) -> None:
         """Set up what the stages want."""
@@ -115,12 +122,11 @@ class Step:
 
     def _wait_for_pace(self) -> bool:
         """Wait until the rate allows an item. False if the run was cut meanwhile."""
-        while self._pace is not None and not self._pace.allowed(self._clock.now()):
+        while not self._pace.allowed(self._clock.now()):
             if self._surface.stopped:
                 return False
             self._surface.pause(self._pace.wait_time(self._clock.now()))
-        if self._pace is not None:
-            self._pace.taken(self._clock.now())
+        self._pace.taken(self._clock.now())
         return True
 
 
@@ -144,7 +150,7 @@ class SourceStep(Step):
             ways = zip(self._put_out, self.copies, strict=True)
             sinks = [TrackedExit(tracked, put_out, copies) for put_out, copies in ways]
         self._source = Source(segment, kernel, sinks, tracked)
-        self._sizer = ChunkSizer(1 if one_by_one or self._pace is not None else None)
+        self._sizer = ChunkSizer(1 if one_by_one or self._pace.limits else None)
 
     @property
     def ended(self) -> bool:
@@ -183,6 +189,9 @@ class PlainStep(Step):
     ) -> None:
         super().__init__(position, segment, kernel, surface)
         self._worker: BoundSegment = kernel.bind()
+        self._worker.put_out = self._put_out
+        self._running: Any = None  # the item, where its outputs leave at once
+        self._left = 0  # how many of them have
         self._holds = kernel.holds  # until it has been flushed, and again after each item
         self._retry = segment.head.options.retry
         self._waiting = WaitingRoom(segment.head.options.queue_size)
@@ -202,7 +211,7 @@ class PlainStep(Step):
     def accept(self, items: list[Any]) -> None:
         """Run them; one by one where there is a rate."""
         self._holds = self.kernel.holds
-        one_by_one = self._pace is not None or self._in_order
+        one_by_one = self._pace.limits or self._in_order or self.kernel.streams
         for chunk in [[item] for item in items] if one_by_one else [items]:
             self._run(chunk, 1)
             while self._in_order and self._waiting and not self._surface.stopped:
@@ -232,8 +241,11 @@ class PlainStep(Step):
             self._surface.fail(self, error)
             self._surface.discard(self, len(chunk))
             return
+        self.is_running, self._running, self._left = self.kernel.streams, chunk[0], 0
         self._worker.run(list(map(value_of, chunk)) if self._tracks else chunk)
         harvest = self._worker.harvest(len(chunk))
+        harvest.failures = [with_note(failure, self._left) for failure in harvest.failures]
+        self.is_running, self._running = False, None
         again: set[int] = set()
         if harvest.failures:
             again = self._take_out_what_is_tried_again(chunk, attempt, harvest)
@@ -243,7 +255,8 @@ class PlainStep(Step):
         self, chunk: list[Any], attempt: int, harvest: Harvest
     ) -> set[int]:
         mine = [f for f in harvest.failures if f.stage == self.name]
-        again = [f for f in mine if self._retry and self._retry.allows(f.error, attempt)]
+        may = self._retry is not None and not self._left
+        again = [f for f in mine if may and self._retry.allows(f.error, attempt)]  # type: ignore[union-attr]
         harvest.failures = [
             replace(f, attempt=attempt) if f in mine else f
             for f in harvest.failures
@@ -258,6 +271,11 @@ class PlainStep(Step):
             self._waiting.add(item, attempt + 1, self._clock.now() + wait)
             self._surface.note_retried(self, value_of(item), failure.error, attempt, wait)
         return {failure.index for failure in again}
+
+    def _put_out(self, way_out: int, values: list[Any]) -> None:
+        """Outputs of the running item leave at once."""
+        self._left += len(values)
+        self._surface.put_out(self, way_out, values, origin_of(self._running))
 
     def finish(self) -> bool:
         """Flush the first stage, if it keeps items."""

@@ -105,6 +105,10 @@ class StreamStep(Step):
             told.latest, self._latest.over = self._latest, self._worker.ended
         self._surface.settle(self, harvest, told)
 
+    def put_out(self, way_out: int, values: list[Any]) -> None:
+        """Not asked for: what such a stage gives is asked of it, one by one."""
+        raise NotImplementedError
+
     flush, attempt = False, 1
 
     def running(self) -> int:

@@ -107,6 +107,12 @@ class Tracking:
         self._told(ended)
         return [mine.values() for mine in outputs], blamed
 
+    def taken_along(self, values: Iterable[Any], node: int, copies: int) -> list[Any]:
+        """Outputs that leave before their item has ended, for so many stages each."""
+        tracked = [Tracked(value, node) for value in values]
+        self.split(node, copies * len(tracked))
+        return tracked
+
     def handed_out(self, outputs: Iterable[Tracked]) -> Iterator[Any]:
         """The outputs for the caller, each of which has ended when the next is asked for."""
         for value, node in outputs:

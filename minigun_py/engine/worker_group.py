@@ -24,6 +24,7 @@ from minigun_py.contexts.answer import (
     Broken,
     Died,
     Done,
+    Emitted,
     Harvest,
     ItemFailure,
     Lease,
@@ -34,12 +35,13 @@ from minigun_py.contexts.context import ExecutionContext, LeaseReceiver
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.delivery import Delivery
+from minigun_py.engine.emitted import with_note
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.lending import Lending
 from minigun_py.engine.loop import Loop, LoopInbox
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits, PermittedLeases
-from minigun_py.engine.provenance import origin_of, value_of
+from minigun_py.engine.provenance import item_of, origin_of, value_of
 from minigun_py.engine.sabotage import hold_for
 from minigun_py.engine.tracking import Tracking
 from minigun_py.engine.verdict import Verdict
@@ -79,6 +81,7 @@ class WorkerGroup:
         self._inbox, self._outbox = inbox, outbox
         self._ledger, self._verdict = ledger, verdict
         self._letter_boxes, self._tracking = LetterBoxes(segment), tracking
+        self._left: dict[Lease, int] = {}  # of leases at work: how many outputs have left
         in_order = segment.head.options.ordered and not kernel.holds
         self._permits, self._hold = permits, hold_for(self.name)
         self._delivery = Delivery(
@@ -146,8 +149,12 @@ class WorkerGroup:
         match answer:
             case Done(lease, harvest):
                 self._done(lease, harvest)
+            case Emitted(lease, way_out, values):
+                self._put_out(lease, way_out, values)
             case Died(lease, index, error):
                 self._died(lease, index, error)
+            case Returned(lease, death) if lease in self._left:
+                self._died(lease, 0, death or WorkerDied("the worker ended before it had answered"))
             case Returned(lease, death):
                 self._lending.returned(lease)
                 if death is not None:
@@ -157,12 +164,23 @@ class WorkerGroup:
             case Broken(error):
                 self._verdict.lane_failed(self.name, error)
 
+    def _put_out(self, lease: Lease, way_out: int, values: list[Any]) -> None:
+        """Outputs leave before their item has ended; the lease has no other item."""
+        self._left[lease] = self._left.get(lease, 0) + len(values)
+        if self._tracking is not None and lease.origins is not None:
+            copies = self._outbox.copies[way_out]
+            values = self._tracking.taken_along(values, lease.origins[0], copies)
+        ways = len(self._outbox.copies)
+        self._delivery.put_aside([values if n == way_out else [] for n in range(ways)])
+
     def _done(self, lease: Lease, harvest: Harvest) -> None:
         items = len(lease.items)
-        again = self._take_out_what_is_tried_again(lease, harvest)
+        left = self._left.pop(lease, 0)
+        harvest.failures = [with_note(failure, left) for failure in harvest.failures]
+        again = self._take_out_what_is_tried_again(lease, harvest, left)
         outputs = self._taken_in(lease, harvest, {failure.index for failure in again})
         for failure in again:
-            self._try_again(lease, self._lending.item(lease, failure.index), failure.error)
+            self._try_again(lease, item_of(lease, failure.index), failure.error)
         if not (again and self._delivery.keeps_order):  # then its place is still taken
             self._delivery.put(lease.place, outputs)
         self._lending.delivered(lease, items - len(again), harvest)
@@ -179,13 +197,12 @@ class WorkerGroup:
         outputs, blamed = self._tracking.trace(told, harvest, copies, actions)
         return [*outputs, *self._letter_boxes.sort(decided, blamed)]
 
-    def _take_out_what_is_tried_again(self, lease: Lease, harvest: Harvest) -> list[ItemFailure]:
+    def _take_out_what_is_tried_again(
+        self, lease: Lease, harvest: Harvest, left: int
+    ) -> list[ItemFailure]:
         """The failures that are none yet; they are no part of the harvest any more."""
-        again = [
-            failure
-            for failure in harvest.failures
-            if failure.stage == self.name and self._is_tried_again(failure.error, lease)
-        ]
+        mine = [] if left else [f for f in harvest.failures if f.stage == self.name]
+        again = [failure for failure in mine if self._is_tried_again(failure.error, lease)]
         if again:
             harvest.failures = [f for f in harvest.failures if f not in again]
             harvest.counts[0].received -= len(again)
@@ -198,13 +215,15 @@ class WorkerGroup:
         return replace(failure, attempt=attempt) if failure.stage == self.name else failure
 
     def _died(self, lease: Lease, index: int, death: WorkerDied | ItemTimedOut) -> None:
-        again = self._is_tried_again(death, lease)
+        left = self._left.pop(lease, 0)
+        again = not left and self._is_tried_again(death, lease)
         item = self._lending.died(lease, index, again)
         if again:
             self._try_again(lease, item, death)
         else:
             failure = ItemFailure(self.name, index, value_of(item), death, lease.attempt)
-            self._has_failed(failure, origin_of(item))
+            self._ledger.emitted(self.name, left)
+            self._has_failed(with_note(failure, left), origin_of(item))
         if isinstance(death, WorkerDied):
             self._verdict.worker_died(self.name, death)
 

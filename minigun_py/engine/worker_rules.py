@@ -25,6 +25,7 @@ class WorkerRules:
         deeds: What a test has planted, by stage.
         lethal: Whether it may die of it alone.
         shares: Whether it tells what came of each of its items.
+        streams: Whether what it emits leaves at once.
     """
 
     timeout: float | None = None
@@ -34,6 +35,7 @@ class WorkerRules:
     deeds: Mapping[str, Sequence[Deed]] = field(default_factory=dict)
     lethal: bool = False
     shares: bool = False
+    streams: bool = False
 
     @classmethod
     def of(cls, segment: Segment, traits: Traits, shares: bool) -> WorkerRules:
@@ -51,4 +53,5 @@ class WorkerRules:
             deeds={name: deeds for name in segment.names if (deeds := deeds_for(name))},
             lethal=traits.survives_crash,
             shares=shares and not segment.is_source,
+            streams=said.stream_outputs,
         )

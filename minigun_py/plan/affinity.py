@@ -131,6 +131,7 @@ def _own_lane(stage: DeclaredStage) -> str | None:
         "it tries items again that have failed": said.retry is not None and not stage.cannot_go_on,
         "its items have a time limit": said.timeout is not None,
         "its function takes an iterator over the items": stage.pulls,
+        "what it emits leaves at once": said.stream_outputs,
     }
     return next((why for why, holds in reasons.items() if holds), None)
 
@@ -170,6 +171,8 @@ def _dealt_out(graph: StageGraph, upstream: str, name: str) -> str | None:
     before = graph.stages[upstream]
     if before.keeps_state:
         return f"{upstream} before it gathers items"
+    if before.options.stream_outputs:
+        return f"what {upstream} emits leaves at once"
     if before.options.timeout is not None:
         return f"it would take of the time that {upstream} has for an item"
     if not graph.feeds(upstream, name):

@@ -21,7 +21,6 @@ from minigun_py.primitives.retry import Retry
 
 __all__ = [
     "DEFAULT_QUEUE_BYTES",
-    "LATER_OPTIONS",
     "Ground",
     "OnError",
     "Options",
@@ -37,11 +36,6 @@ __all__ = [
 
 DEFAULT_QUEUE_SIZE: Final = 1000
 DEFAULT_QUEUE_BYTES: Final = 256 * 1024 * 1024
-
-LATER_OPTIONS: Final = frozenset((
-        "stream_outputs",
-))  # fmt: skip
-"""Options of a stage that the design names and this version does not have yet."""
 
 Reference = str | Callable[..., Any] | object
 """How a stage may be named: by name, by its function, or by the stage itself."""
@@ -89,6 +83,7 @@ class Options:
     retry: Retry | None = None
     timeout: float | None = None
     stream: bool = False
+    stream_outputs: bool = False
     resources: tuple[ResourceHint, ...] = ()
     setup: Callable[[], Any] | None = None
     teardown: Callable[[Any], Any] | None = None
@@ -113,7 +108,6 @@ def checked_options(given: dict[str, Any], where: str) -> Options:
     """The options as a record. Raises `UsageError`, naming `where`, at the first wrong one."""
     for name in given:
         if name not in _CHECKS:
-            refuse_later(name, LATER_OPTIONS, "option", where)
             raise UsageError(f"{where}: there is no option {name!r}{nearest(name, _CHECKS)}")
     values = {name: _CHECKS[name](value, where) for name, value in given.items()}
     _check_failures(values, where)
@@ -316,6 +310,7 @@ _CHECKS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "retry": _optional(_retry),
     "timeout": _timeout,
     "stream": _flag("stream"),
+    "stream_outputs": _flag("stream_outputs"),
     "resources": checked_hints,
     "setup": _optional(_function("setup")),
     "teardown": _optional(_function("teardown")),

@@ -141,7 +141,12 @@ def portable(segment: Segment) -> Segment:
 
 def _bare(stage: DeclaredStage) -> DeclaredStage:
     said = stage.options
-    bare = Options(setup=said.setup, teardown=said.teardown, stream=said.stream)
+    bare = Options(
+        setup=said.setup,
+        teardown=said.teardown,
+        stream=said.stream,
+        stream_outputs=said.stream_outputs,
+    )
     if stage.chooses_targets:
         bare = replace(bare, routing=said.routing, key=said.key)
     return replace(stage, options=bare)

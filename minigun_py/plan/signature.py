@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -78,6 +78,17 @@ def shape_of_stage(function: Callable[..., Any], where: str) -> Shape:
     else:
         many = False
     return Shape(call, many, coroutine=waits, takes_state="state" in injected)
+
+
+def shape_of_emitter(function: Callable[..., Any], where: str) -> Shape:
+    """As `shape_of_stage`, but `call(item, emit=...)` hands each value to a function at once.
+
+    A `coroutine` also takes `wait_for_room`, which it awaits where it can.
+    """
+    shape = shape_of_stage(function, where)
+    waits, by_output = shape.coroutine, "output" in _injected(function, where, positional=1)
+    call = functools.partial(_emit_async if waits else _emit, function, by_output)
+    return replace(shape, call=call, many=True)
 
 
 def shape_of_process(function: Callable[..., Any], where: str) -> Shape:
@@ -235,6 +246,41 @@ async def _collect_async(
     elif (value := await result) is not None:
         emitted.append(value)
     return emitted.values()
+
+
+def _emit(
+    function: Callable[..., Any],
+    by_output: bool,
+    item: Any,
+    emit: Callable[[Any], object],
+    **state: Any,
+) -> None:
+    output: dict[str, Any] = {"output": Output(emit)} if by_output else {}
+    result = function(item, **output, **state)
+    if is_generator(function):
+        for value in result:
+            emit(value)
+    elif result is not None:
+        emit(result)
+
+
+async def _emit_async(
+    function: Callable[..., Any],
+    by_output: bool,
+    item: Any,
+    emit: Callable[[Any], object],
+    wait_for_room: Callable[[], Awaitable[object]],
+    **state: Any,
+) -> None:
+    output: dict[str, Any] = {"output": Output(emit)} if by_output else {}
+    result = function(item, **output, **state)
+    if is_generator(function):
+        async for value in result:
+            emit(value)
+            await wait_for_room()
+    elif (value := await result) is not None:
+        emit(value)
+    await wait_for_room()
 
 
 def _once(function: Callable[..., Any], **state: Any) -> Iterator[Any]:

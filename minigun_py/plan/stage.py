@@ -15,6 +15,7 @@ from minigun_py.errors import UsageError
 from minigun_py.plan.options import Options
 from minigun_py.plan.signature import (
     Shape,
+    shape_of_emitter,
     shape_of_flush,
     shape_of_process,
     shape_of_source,
@@ -210,6 +211,8 @@ class Processor(DeclaredStage):
 
     def __post_init__(self) -> None:
         shape_of = shape_of_stream if self.pulls else shape_of_stage
+        if self.options.stream_outputs:
+            shape_of = shape_of_emitter
         object.__setattr__(self, "shape", shape_of(self.function, str(self)))
         _check_state(self, self.shape)
         _check_items(self)
@@ -308,9 +311,26 @@ def _check_state(stage: DeclaredStage, shape: Shape) -> None:
         raise UsageError(f"{stage}: teardown= takes what setup= has made, and there is no setup=")
 
 
+def _check_streaming(stage: DeclaredStage) -> None:
+    """Refuse what cannot be where outputs leave at once."""
+    said = stage.options
+    if not isinstance(stage, Processor) or stage.pulls:
+        raise UsageError(
+            f"{stage}: stream_outputs is for a function that is called for an item; what this "
+            "stage gives leaves as it comes anyway, or when it has what it waits for"
+        )
+    if said.ordered:
+        raise UsageError(
+            f"{stage}: what leaves at once cannot wait for its place; drop ordered or "
+            "stream_outputs"
+        )
+
+
 def _check_items(stage: DeclaredStage) -> None:
     """Refuse what is said of single items where a stage cannot go on behind one."""
     said = stage.options
+    if said.stream_outputs:
+        _check_streaming(stage)
     if said.ack is not None and not isinstance(stage, Producer):
         raise UsageError(f"{stage}: ack is told of the items that a source has given; it is none")
     if not stage.cannot_go_on:

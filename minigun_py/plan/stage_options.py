@@ -64,6 +64,7 @@ class SharedOptions(EdgeOptions, total=False):
     retry: int | Retry | None
     timeout: float | None
     stream: bool
+    stream_outputs: bool
     resources: ResourceHint | Sequence[ResourceHint]
     setup: Callable[[], Any] | Callable[[Any], Any] | None
     teardown: _OfItem | None

@@ -114,7 +114,6 @@ def test_items_that_were_skipped_are_listed_and_the_run_ends_well(
         (["-p", "count=many"], "expected a whole number"),
         (["-o", "sqare.workers=2"], "no stage 'sqare'; did you mean 'square'"),
         (["-o", "square.wokers=2"], "no option 'wokers'; did you mean 'workers'"),
-        (["-o", "square.queue_bytes=2"], "'queue_bytes' is not available in this version"),
         (["--execution", "threat"], "no kind of execution 'threat'; did you mean 'thread'"),
         (["--execution", "ray"], "'ray' is not available in this version"),
         (["--report", "no/such/folder/report.json"], "cannot be written"),

@@ -32,7 +32,7 @@ __all__ = ["AttemptKernel", "ChainKernel", "HoldingKernel", "Leases"]
 class ChainKernel:
     """Functions of one value, one after the other, with an exit at the end."""
 
-    holds = False
+    holds = streams = False
     timeout: float | None = None
     max_rss: int | None = None
     tells_attempt = False
@@ -164,7 +164,7 @@ class HoldingKernel:
 
     stages = ("hold",)
     exit_stages = (0,)
-    holds = True
+    holds, streams = True, False
     timeout = None
     max_rss: int | None = None
 
@@ -312,6 +312,11 @@ class Leases:
         with self._changed:
             self._wakes.append(wake)
         wake()
+
+    has_room = True
+
+    def wait_for_room(self) -> None:
+        """There is."""
 
     def raise_if_cut(self) -> None:
         with self._changed:

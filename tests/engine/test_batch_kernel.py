@@ -57,6 +57,9 @@ class Turns:
 
     attempt = 1
 
+    def put_out(self, way_out: int, values: list[Any]) -> None:
+        raise AssertionError("nothing leaves at once here")
+
     def running(self) -> int:
         return 0
 

@@ -17,7 +17,6 @@ from minigun_py.placement import (
     Memory,
 )
 from minigun_py.plan.options import (
-    LATER_OPTIONS,
     Ground,
     Options,
     checked_options,
@@ -225,13 +224,6 @@ def test_a_wrong_value_is_refused_with_what_would_be_right(
     assert refusal(**{option: given}) == message
 
 
-@pytest.mark.parametrize("option", sorted(LATER_OPTIONS))
-def test_an_option_of_a_later_version_is_refused_by_name(option: str) -> None:
-    assert refusal(**{option: 1}) == (
-        f"option {option!r} is not available in this version of minigun_py"
-    )
-
-
 @pytest.mark.parametrize("kind", sorted(LATER_KINDS))
 def test_a_kind_of_a_later_version_is_refused_by_name(kind: str) -> None:
     assert refusal(execution=kind) == (
@@ -262,10 +254,6 @@ def test_an_unknown_option_is_refused_with_the_nearest(typo: str, meant: str) ->
     message = refusal(**{typo: 1})
     assert message.startswith(f"there is no option {typo!r}; did you mean ")
     assert repr(meant) in message
-
-
-def test_no_name_is_both_an_option_and_one_of_a_later_version() -> None:
-    assert not LATER_OPTIONS & set(Options.__dataclass_fields__)
 
 
 def test_the_nearest_of_nothing_is_nothing() -> None:

@@ -11,24 +11,27 @@ A view draws at most as often as its interval says, and only when something has 
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Final, Self, TextIO
 
-from minigun_py.cli.plain_text import one_line
 from minigun_py.clock import SYSTEM_CLOCK, Clock
+from minigun_py.engine.onlooker import View
 from minigun_py.engine.report import RunReport, StageReport
+from minigun_py.plain_text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["LiveTable", "PlainLines", "Progress", "Silence", "View", "open_view", "stage_progress"]
+__all__ = ["LiveTable", "PlainLines", "Progress", "Silence", "open_view", "stage_progress"]
 
 TERMINAL_INTERVAL: Final = 0.25
 LINE_INTERVAL: Final = 10.0
 LONGEST_NAME: Final = 40
+BAR_WIDTH: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,31 +58,24 @@ def _progress(name: str, stage: StageReport, seconds: float) -> Progress:
     return Progress(name, stage.received, done, stage.failed, stage.skipped, rate)
 
 
-class View(Protocol):
-    """Somewhere to show a run. It is used in a ``with``."""
+def open_view(stream: TextIO, *, everywhere: bool = False, total: int | None = None) -> View:
+    """A live table in a terminal or a notebook; else plain lines with `everywhere`, or nothing.
 
-    def __enter__(self) -> Self: ...
+    Without `rich`, which the extra ``cli`` installs, there are plain lines in any case. `total` is
+    how many items the sources will give.
+    """
+    try:
+        from rich.console import Console
+    except ImportError:
+        return PlainLines(stream, total=total) if everywhere else Silence()
+    console = Console() if _in_notebook() else Console(file=stream)
+    if console.is_jupyter or (console.is_terminal and not console.is_dumb_terminal):
+        return LiveTable(console, total=total)
+    return PlainLines(stream, total=total) if everywhere else Silence()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
-    def show(self, report: RunReport) -> None:
-        """Show how the run stands, if it is time and something has changed."""
-        ...
-
-
-def open_view(stream: TextIO, *, everywhere: bool = False) -> View:
-    """A live table if the stream is a terminal; else plain lines with `everywhere`, or nothing."""
-    from rich.console import Console
-
-    console = Console(file=stream)
-    if console.is_terminal and not console.is_dumb_terminal:
-        return LiveTable(console)
-    return PlainLines(stream) if everywhere else Silence()
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules
 
 
 class Pace:
@@ -118,8 +114,10 @@ class Silence(AbstractContextManager["Silence"]):
 class PlainLines(Silence):
     """A line every ten seconds, for a log."""
 
-    def __init__(self, stream: TextIO, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._stream = stream
+    def __init__(
+        self, stream: TextIO, clock: Clock = SYSTEM_CLOCK, total: int | None = None
+    ) -> None:
+        self._stream, self._total = stream, total
         self._pace = Pace(LINE_INTERVAL, clock)
 
     def show(self, report: RunReport) -> None:
@@ -127,7 +125,10 @@ class PlainLines(Silence):
         rows = stage_progress(report)
         if self._pace.allows(rows):
             stages = "; ".join(_words(row) for row in rows)
-            self._stream.write(f"{one_line(report.pipeline)}, {report.duration:.0f} s: {stages}\n")
+            head = (
+                f"{one_line(report.pipeline)}, {report.duration:.0f} s{_left(report, self._total)}"
+            )
+            self._stream.write(f"{head}: {stages}\n")
             self._stream.flush()
 
 
@@ -143,11 +144,12 @@ class LiveTable:
     What stages print meanwhile appears above it.
     """
 
-    def __init__(self, console: Console, clock: Clock = SYSTEM_CLOCK) -> None:
-        import sys
-
+    def __init__(
+        self, console: Console, clock: Clock = SYSTEM_CLOCK, total: int | None = None
+    ) -> None:
         from rich.live import Live
 
+        self._total = total
         self._pace = Pace(TERMINAL_INTERVAL, clock)
         self._live = Live(
             console=console,
@@ -172,19 +174,36 @@ class LiveTable:
         """Draw the table again, if it is time."""
         rows = stage_progress(report)
         if self._pace.allows(rows):
-            self._live.update(_table(report, rows), refresh=True)
+            self._live.update(_table(report, rows, self._total), refresh=True)
 
 
-def _table(report: RunReport, rows: list[Progress]) -> Table:
+def _table(report: RunReport, rows: list[Progress], total: int | None) -> Table:
+    from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
 
-    title = Text(f"{one_line(report.pipeline, LONGEST_NAME)}: {report.duration:.1f} s")
+    name = one_line(report.pipeline, LONGEST_NAME)
+    title = Text(f"{name}: {report.duration:.1f} s{_left(report, total)}")
     table = Table(title=title, title_justify="left")
     table.add_column("stage")
     for heading in ("received", "done", "failed", "skipped", "per second"):
         table.add_column(heading, justify="right")
+    table.add_column("", width=BAR_WIDTH)
     for row in rows:
         numbers = (row.received, row.done, row.failed, row.skipped)
-        table.add_row(Text(row.stage), *(f"{n:,}" for n in numbers), f"{row.rate:,.0f}")
+        of = row.received or total or row.done
+        ended = row.done + row.failed + row.skipped
+        bar = ProgressBar(total=max(1, of), completed=min(of, ended), width=BAR_WIDTH)
+        table.add_row(Text(row.stage), *(f"{n:,}" for n in numbers), f"{row.rate:,.0f}", bar)
     return table
+
+
+def _left(report: RunReport, total: int | None) -> str:
+    """How much of the items has been given by the sources, and how long the rest may take."""
+    if not total:
+        return ""
+    drawn = sum(stage.emitted for stage in report.stages.values() if not stage.received)
+    given = report.already_finished + drawn
+    share = min(1.0, given / total)
+    left = f", about {report.duration * (1 - share) / share:.0f} s left" if 0 < share < 1 else ""
+    return f", {share:.0%} of {total:,}{left}"

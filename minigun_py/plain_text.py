@@ -1,0 +1,68 @@
+"""Text from outside made fit to be printed: for a terminal, and for those who read a log.
+
+Names of stages, items and messages of errors come from the user's data, where an escape sequence
+could move the cursor, change the title of the window or hide what follows, and where a password
+may stand beside its name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["one_line", "printable", "without_controls", "without_secrets"]
+
+LONGEST: Final = 200
+MASK: Final = "***"
+
+_NAME: Final = (
+    r"[\w-]*(?:token|secret|passw(?:or)?d|passphrase|credential"
+    r"|(?:api|access|private|auth|signing|encryption)[_-]?key)\w*"
+)
+_NAMED: Final = re.compile(
+    rf"""(?P<name>(?P<quote>['"]?){_NAME}(?P=quote)\s*[:=]\s*)"""
+    r"""(?P<value>b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\s,;&'"(){}\[\]]+)""",
+    re.IGNORECASE,
+)
+"""A name that says secret, and the value behind it, as in a dict, an assignment or a query."""
+
+_USER: Final = re.compile(
+    r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)", re.IGNORECASE
+)
+"""The password in a URL."""
+
+_BEARER: Final = re.compile(r"(?P<before>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+"""What an HTTP header authorises with."""
+
+
+def printable(text: str) -> str:
+    """The text, over as many lines, without commands to the terminal and without secrets."""
+    return without_secrets(without_controls(text))
+
+
+def without_secrets(text: str) -> str:
+    """The text with a mask in place of each value whose name says that it is a secret.
+
+    Names with token, secret, password, passphrase or credential in them say so, and keys for an
+    API, access, signing and the like; also passwords in URLs, and what a header authorises with.
+    """
+    text = _NAMED.sub(rf"\g<name>{MASK}", text)
+    text = _USER.sub(rf"\g<before>{MASK}", text)
+    return _BEARER.sub(rf"\g<before>{MASK}", text)
+
+
+def without_controls(text: str) -> str:
+    """The text with its lines kept, and every other unprintable character as an escape."""
+    return "".join(c if c.isprintable() or c in "\n\t" else _escape(c) for c in text)
+
+
+def one_line(value: object, longest: int = LONGEST) -> str:
+    """The value's text on one line of at most `longest` characters, and without secrets."""
+    text = without_secrets(str(value))
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
+    return "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
