@@ -4,6 +4,8 @@
 PYTHON ?= python3
 # Interpreters, as names or paths between colons, that run the contract and fault suites as well.
 MINIGUN_PYTHONS ?= python3.14:python3.14t
+# Tests that run at a time.
+JOBS ?= 2
 
 VERSION := $(shell $(PYTHON) -c 'import sys, sysconfig; print("{}.{}".format(*sys.version_info) \
 	+ "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))')
@@ -42,17 +44,17 @@ check: $(VENV)/.dev  ## formatting, lint, types, floors
 # The fault suite is not measured: most of what it runs is killed before it could tell.
 suite: $(VENV)/.dev  ## the whole suite on $(PYTHON), with the coverage gate
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest --ignore=tests/contract --ignore=tests/faults
-	$(BIN)/coverage run --rcfile=.coveragerc.workers -m pytest tests/contract
+	$(BIN)/coverage run -m pytest -n $(JOBS) --ignore=tests/contract --ignore=tests/faults
+	$(BIN)/coverage run --rcfile=.coveragerc.workers -m pytest -n $(JOBS) tests/contract
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest -n $(JOBS) tests/faults
 
 portable: $(VENV)/.test  ## the contract and fault suites on $(PYTHON)
 ifeq ($(PORTABLE),)
 	@echo 'no contract or fault suite yet'
 else
-	$(BIN)/python -m pytest $(PORTABLE)
+	$(BIN)/python -m pytest -n $(JOBS) $(PORTABLE)
 endif
 
 elsewhere:  ## the contract and fault suites on each of $(MINIGUN_PYTHONS)
@@ -71,7 +73,7 @@ elsewhere:  ## the contract and fault suites on each of $(MINIGUN_PYTHONS)
 bench: $(VENV)/.cli  ## every benchmark
 	@set -e; for file in $(BENCHMARKS); do echo "--- $$file"; $(BIN)/python "$$file"; done
 
-soak: $(VENV)/.test  ## the suite with many more generated examples, and no time-out
+soak: $(VENV)/.test  ## the suite with many more examples, faults and items, and no time-out
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -o timeout=0 -o faulthandler_timeout=0
 
 clean:  ## everything made
