@@ -7,6 +7,7 @@ and whoever makes an interpreter takes the same turn as whoever forks.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -36,8 +37,11 @@ def obstacle_to_forking(functions: Functions = ()) -> str | None:
 
 def inside_subinterpreter() -> bool:
     """Whether this code runs in an interpreter that may start no process."""
-    module = sys.modules.get("_interpreters")
-    return module is not None and module.get_current()[0] != module.get_main()[0]
+    try:
+        module = importlib.import_module("_interpreters")  # which nobody may have imported here
+    except ImportError:  # before Python 3.13
+        return False
+    return bool(module.get_current()[0] != module.get_main()[0])
 
 
 def _subinterpreters_alive() -> bool:

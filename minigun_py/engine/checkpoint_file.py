@@ -70,6 +70,8 @@ class CheckpointFile:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._run = 0
+        self.left_out = 0
+        """How many items `is_finished` was true of."""
         self._unwritten: list[Record] = []
         self._failed_at: float | None = None
 
@@ -125,6 +127,7 @@ class CheckpointFile:
             if not connection.in_transaction:
                 connection.execute("BEGIN")  # ended by the next record
             connection.execute(_SKIP, (self._run, seen + 1, source, key))
+            self.left_out += 1
             return True
 
     def record(self, records: Iterable[Record]) -> None:

@@ -54,8 +54,11 @@ class SourceBooks:
             self._file = CheckpointFile(checkpoint, pipeline, clock)
             self._file.check()
         self.tracking = Tracking(self._take)
-        self.already_finished = 0
+
+    @property
+    def already_finished(self) -> int:
         """Items that were left out, since an earlier run has finished them."""
+        return 0 if self._file is None else self._file.left_out
 
     def open(self) -> None:
         """Open the file, after the workers were forked. That it cannot be opened ends the run."""
@@ -87,7 +90,6 @@ class SourceBooks:
         if self._file is not None and self._checkpoint is not None:
             key = self._checkpoint.key_of(item)
             if self._file.is_finished(source, key):
-                self.already_finished += 1
                 return None
         value = (item.value if isinstance(item, To) else item) if source in self._acks else None
         return self.tracking.begin(SourceItem(source, key, value))
