@@ -7,9 +7,10 @@ import signal
 import sys
 import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from contract.gate import Gate
+if TYPE_CHECKING:
+    from contract.gate import Gate
 
 __all__ = [
     "Passing",

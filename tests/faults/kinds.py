@@ -5,15 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pytest
-
-from faults.deeds import Passing
 from minigun_py import Pipeline
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.registry import obstacle_to, traits_of
 from minigun_py.placement import ContextKind
+
+if TYPE_CHECKING:
+    import pytest
 
 __all__ = [
     "KINDS",
@@ -48,6 +48,8 @@ def kinds_with(*abilities: str) -> list[str]:
 
 def kinds_that(*abilities: str) -> pytest.MarkDecorator:
     """Try only the kinds with these traits, as in `kinds_with`."""
+    import pytest  # here: programs need it not
+
     return pytest.mark.parametrize("kind", kinds_with(*abilities))
 
 
@@ -61,6 +63,7 @@ class AnyPipeline(Pipeline):
 
     def __init__(self, name: str, kind: str, **defaults: Any) -> None:
         super().__init__(name, execution=kind, **defaults)
+        self.kind = kind
         self.awaits = traits_for(kind).runs_coroutines
 
     def processor(self, function: Any = None, /, **options: Any) -> Any:
@@ -74,7 +77,7 @@ class AnyPipeline(Pipeline):
     def _fitting(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if not self.awaits:
             return function
-        if isinstance(function, Passing):
+        if hasattr(function, "awaiting"):
             return function.awaiting
         return function if inspect.iscoroutinefunction(function) else _awaited(function)
 

@@ -18,7 +18,7 @@ from contract.gate import LIMIT
 from faults.kinds import traits_for
 from support.processes import open_process
 
-__all__ = ["Program", "start", "written_for"]
+__all__ = ["Program", "left_of", "start", "written_for"]
 
 TESTS = Path(__file__).parents[1]
 
@@ -36,18 +36,27 @@ class Program:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._ended = open_process(process.pid)
         self._unread = ""
         self._watched: dict[int, int] = {}
 
-    def hear(self) -> str:
-        """The next line that it says."""
+    def hear(self, within: float = LIMIT) -> str:
+        """The next line that it says, within so many seconds.
+
+        It has none left when it has ended, also if others hold its standard output open.
+        """
         assert self._process.stdout is not None
-        deadline = time.monotonic() + LIMIT
+        said = self._process.stdout.fileno()
+        deadline = time.monotonic() + within
         while "\n" not in self._unread:
             remaining = max(0.0, deadline - time.monotonic())
-            if not select.select([self._process.stdout], [], [], remaining)[0]:
+            ready = select.select([said, self._ended], [], [], remaining)[0]
+            if not ready:
                 raise TimeoutError("the program says nothing")
-            read = os.read(self._process.stdout.fileno(), 4096).decode()
+            # What it said last may have come between the two looks.
+            if said not in ready and not select.select([said], [], [], 0)[0]:
+                raise EOFError(f"the program has ended, after {self._unread!r}")
+            read = os.read(said, 4096).decode()
             if not read:
                 raise EOFError(f"the program has ended, after {self._unread!r}")
             self._unread += read
@@ -79,21 +88,51 @@ class Program:
 
     def members(self) -> list[int]:
         """The processes of its session, itself included."""
-        members = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
-                if int(session) == self._process.pid and state not in "ZX":
-                    members.append(int(stat.parent.name))
-        return members
+        return list(_members_of(self._process.pid))
+
+    def orphans(self, within: float, spared: str = "") -> list[int]:
+        """What else of its session does not end within so many seconds, as `left_of` tells."""
+        return left_of(self._process.pid, within, spared)
 
     def kill_all(self) -> None:
         """End whatever is left of its session."""
-        for watch in self._watched.values():
+        for watch in (self._ended, *self._watched.values()):
             os.close(watch)
         for pid in self.members():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def left_of(session: int, within: float, spared: str = "") -> list[int]:
+    """The processes of a session, but for its first one, that do not end within so many seconds.
+
+    Those that run the command `spared` may stay.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        members = _members_of(session)
+        left = [pid for pid, name in members.items() if pid != session and name != spared]
+        remaining = deadline - time.monotonic()
+        if not left or remaining <= 0:
+            return left
+        with contextlib.suppress(ProcessLookupError):
+            watch = open_process(left[0])
+            try:
+                select.select([watch], [], [], remaining)
+            finally:
+                os.close(watch)
+
+
+def _members_of(session: int) -> dict[int, str]:
+    """The living processes of a session, with the names of their commands."""
+    members = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            name, _, numbers = stat.read_text().partition("(")[2].rpartition(")")
+            state, _, _, its_session = numbers.split()[:4]
+            if int(its_session) == session and state not in "ZX":
+                members[int(stat.parent.name)] = name
+    return members
 
 
 def written_for(kind: str, script: str) -> str:
@@ -117,20 +156,24 @@ def start(
     file: Path | None = None,
     flags: Sequence[str] = (),
     errors: bool = False,
+    terminal: int | None = None,
 ) -> Iterator[Program]:
     """Start a program, and leave nothing of it.
 
     It is given to Python by ``-c``, with a few words to speak with before it; or, without these,
-    as a file to write it to. With `errors` it is heard on the standard error too.
+    as a file to write it to. With `errors` it is heard on the standard error too. With the
+    descriptor of a `terminal` that has its standard streams, and it is heard there.
     """
     if file is not None:
         file.write_text(dedent(script))
     given = [str(file)] if file is not None else ["-c", PREAMBLE + dedent(script)]
+    streams: dict[str, int | None] = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+    if terminal is None:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+        streams |= {"stderr": subprocess.STDOUT if errors else None}
     with subprocess.Popen(
         [sys.executable, *flags, *given, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if errors else None,
+        **streams,
         text=True,
         start_new_session=True,
         env=os.environ | {"PYTHONPATH": str(TESTS)},
