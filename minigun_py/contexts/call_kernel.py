@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
 from minigun_py.contexts.event_loop import EventLoop
-from minigun_py.contexts.kernel import Control, Post, Turns
+from minigun_py.contexts.kernel import Control, Post, PutOut, Turns, WaitForRoom
 
 __all__ = ["CallKernel"]
 
@@ -91,8 +91,8 @@ class _BoundCoroutineCall(_Results):
     """Awaits the call on the loop that runs."""
 
     attempt = 1
-    put_out: Callable[[int, list[Any]], None]
-    wait_for_room: Callable[[], Awaitable[None]]
+    put_out: PutOut
+    wait_for_room: WaitForRoom
 
     async def open(self) -> None:
         """Nothing is set up."""

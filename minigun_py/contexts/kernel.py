@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from minigun_py.contexts.answer import Harvest
 from minigun_py.primitives.cancel import CancelToken
 
-__all__ = ["BoundCoroutines", "BoundKernel", "Control", "Functions", "Kernel", "Post", "Turns"]
+__all__ = [
+    "BoundCoroutines",
+    "BoundKernel",
+    "Control",
+    "Functions",
+    "Kernel",
+    "Post",
+    "PutOut",
+    "Turns",
+    "WaitForRoom",
+]
 
 Functions = Sequence[Callable[..., Any]]
 """What the user wrote for some stages."""
@@ -91,16 +101,28 @@ class BoundKernel(Protocol):
         ...
 
 
+class PutOut(Protocol):
+    """Has outputs of the running item leave by an exit at once."""
+
+    def __call__(self, way_out: int, values: list[Any], /) -> None: ...
+
+
+class WaitForRoom(Protocol):
+    """Waits until there is room for what was put out."""
+
+    async def __call__(self) -> None: ...
+
+
 class BoundCoroutines(Protocol):
     """As `BoundKernel`, for a task on an event loop. Tasks of a loop share what is set up."""
 
     attempt: int
     """How often the items that are run next are run by then."""
 
-    put_out: Callable[[int, list[Any]], None]
+    put_out: PutOut
     """As of `Turns`, but it does not wait."""
 
-    wait_for_room: Callable[[], Awaitable[None]]
+    wait_for_room: WaitForRoom
     """Waits for room after that."""
 
     async def open(self) -> None: ...

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from minigun_py.contexts.kernel import Post
+from minigun_py.contexts.kernel import Post, WaitForRoom
 from minigun_py.engine.current import entered
 from minigun_py.engine.kept import Kept
 from minigun_py.engine.segment_worker import Given, SegmentWorker
@@ -70,7 +70,7 @@ class BoundCoroutineSegment(SegmentWorker):
     async def _room(self) -> None:
         await self.wait_for_room()
 
-    wait_for_room: Callable[[], Awaitable[None]]
+    wait_for_room: WaitForRoom
     _loop: Callable[..., Any] | None = None
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from minigun_py.contexts.answer import ItemFailure
+from minigun_py.contexts.kernel import PutOut
 from minigun_py.engine.router import Router
 from minigun_py.plan.segment import Exit
 
@@ -13,7 +14,7 @@ __all__ = ["Emitter", "with_note"]
 
 
 class _PutsOut(Protocol):
-    put_out: Callable[[int, list[Any]], None]
+    put_out: PutOut
     """Another one for each item, maybe."""
 
 

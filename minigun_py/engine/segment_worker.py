@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
 from minigun_py.contexts.event_loop import EventLoop
-from minigun_py.contexts.kernel import Post
+from minigun_py.contexts.kernel import Post, PutOut
 from minigun_py.emission import WORKER_GLOBAL, Target
 from minigun_py.engine.current import Current, entered
 from minigun_py.engine.emitted import Emitter
@@ -214,7 +214,7 @@ class SegmentWorker:
         exits = list(zip(self._kernel.exits, self._exits, strict=True))
         return Emitter(self._routers.get(0), exits, self._emitted, self._usual, self)
 
-    put_out: Callable[[int, list[Any]], None]
+    put_out: PutOut
     """Has outputs leave by an exit, where they leave at once."""
 
     def _made_routers(self) -> dict[int, Router]:
