@@ -220,7 +220,7 @@ def check_failed(
         run(pipe, deed, on_error="fail")
     error = failed.value.exceptions[0]
     assert type(error) is expected
-    assert f"in stage 'work', on item {BAD}" in error.__notes__[0]
+    assert f"in stage 'work', on item {BAD}" in error.__notes__[-1]
     assert failed.value.report.failures[0].item == BAD
     assert failed.value.report["work"].failed == 1
 
