@@ -3,15 +3,11 @@
 A lease crosses as one pickle, which is fast. If that fails on any side, the lease crosses *one by
 one*: each item and each result is pickled by itself, so that exactly the item to blame fails.
 Items fall back to cloudpickle, which is slow but takes lambdas and classes of ``__main__``.
-
-Exceptions are tried before they travel: one that cannot be rebuilt (a constructor with other
-parameters is enough) would otherwise fail in the parent, where nobody could tell what it was.
 """
 
 from __future__ import annotations
 
 import pickle
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from functools import partial
@@ -21,23 +17,30 @@ import cloudpickle
 
 from minigun_py.contexts.answer import Harvest, ItemFailure, Share, StageCounts
 from minigun_py.contexts.kernel import BoundKernel, Kernel
-from minigun_py.errors import NotPicklable, RemoteError
+from minigun_py.contexts.portable_errors import (
+    not_arrived,
+    not_rebuilt,
+    not_sent,
+    not_sent_back,
+    pack_error,
+    unpack_error,
+    unsendable,
+)
+from minigun_py.errors import NotPicklable
 from minigun_py.primitives.spool import Spool
 
 __all__ = [
     "OneByOne",
-    "RemoteTraceback",
     "blame_results",
     "failed_harvest",
     "large_parts",
+    "lost_item",
     "merge",
     "pack_each",
-    "pack_error",
     "pack_harvest",
+    "rebuilt",
     "unpack_each",
-    "unpack_error",
     "unpack_harvest",
-    "unsendable",
     "with_items",
 ]
 
@@ -54,17 +57,6 @@ Packed = tuple[
 
 
 _NO_PARTS: Final[Mapping[int, Spool]] = {}
-
-
-class RemoteTraceback(Exception):
-    """Carries the text of a traceback from another process, as the cause of the error."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
-
-    def __str__(self) -> str:
-        return f"\n\n{self.text}"
 
 
 def pack_harvest(harvest: Harvest, head: str) -> Packed:
@@ -97,7 +89,7 @@ def unpack_harvest(packed: Packed, parts: Mapping[int, Spool] = _NO_PARTS) -> Ha
         [parts.get(way_out, values) for way_out, values in enumerate(outputs)],
         [StageCounts(*numbers) for numbers in counts],
         [
-            ItemFailure(stage, index, item, _with_traceback(error, text))
+            ItemFailure(stage, index, item, unpack_error((error, text)))
             for stage, index, item, error, text in failures
         ],
         seconds,
@@ -111,6 +103,16 @@ def unpack_harvest(packed: Packed, parts: Mapping[int, Spool] = _NO_PARTS) -> Ha
 def pack_each(items: Sequence[Any]) -> list[bytes | NotPicklable]:
     """Every item as a pickle of its own, or the reason why it cannot be one."""
     return [_pickled(item) for item in items]
+
+
+def rebuilt(blob: bytes | NotPicklable) -> Any:
+    """In the worker: an item of which this is what came. Raises `NotPicklable`."""
+    if isinstance(blob, NotPicklable):
+        raise blob
+    try:
+        return pickle.loads(blob)
+    except Exception as error:
+        raise not_arrived(error) from None
 
 
 class OneByOne:
@@ -128,14 +130,10 @@ class OneByOne:
         """The next item that can be unpickled, by itself; None when there is none."""
         self._take_in()
         for blob in self._blobs:
-            if isinstance(blob, NotPicklable):
-                self._lose(blob)
-                continue
             try:
-                item = pickle.loads(blob)
-            except Exception as raised:
-                why = f"an item cannot be rebuilt in a worker: {_described(raised)}"
-                self._lose(NotPicklable(why))
+                item = rebuilt(blob)
+            except NotPicklable as why:
+                self._lose(why.with_traceback(None))  # that of the one who looked says nothing
                 continue
             self._running = True
             return (item,)
@@ -153,15 +151,7 @@ class OneByOne:
             self._pack(self._worker.harvest(1))
 
     def _lose(self, error: NotPicklable) -> None:
-        now = self._worker.harvest(1)
-        lost = failed_harvest(error, None, self._stages, len(now.outputs))
-        lost.held, lost.finished, lost.due, lost.shares = (
-            now.held,
-            now.finished,
-            now.due,
-            now.shares,
-        )
-        self._pack(lost)
+        self._pack(lost_item(self._worker.harvest(1), error, None, self._stages))
 
     def _pack(self, harvest: Harvest) -> None:
         try:
@@ -260,6 +250,13 @@ def failed_harvest(error: Exception, item: Any, stages: tuple[str, ...], exits: 
     return Harvest([[] for _ in range(exits)], counts, [ItemFailure(stages[0], 0, item, error)])
 
 
+def lost_item(now: Harvest, error: Exception, item: Any, stages: tuple[str, ...]) -> Harvest:
+    """What one item leaves that cannot reach a worker, of which `now` is what it has then."""
+    lost = failed_harvest(error, item, stages, len(now.outputs))
+    lost.held, lost.finished, lost.due, lost.shares = now.held, now.finished, now.due, now.shares
+    return lost
+
+
 def _part(result: Any, failure: ItemFailure | None, shared: bool) -> Harvest:
     if failure is not None:
         return Harvest([[]], [StageCounts(received=1, failed=1)], [failure])
@@ -276,21 +273,15 @@ def _pickled(item: Any) -> bytes | NotPicklable:
     try:
         return bytes(cloudpickle.dumps(item, protocol=5))
     except Exception as error:
-        return NotPicklable(f"an item cannot be sent to a worker process: {_described(error)}")
+        return not_sent(error)
 
 
 def _packed_slowly(harvest: Harvest, stages: tuple[str, ...]) -> bytes:
     try:
         return bytes(cloudpickle.dumps(pack_harvest(harvest, stages[0]), protocol=5))
     except Exception as error:
-        why = NotPicklable(f"a result cannot be sent back from a worker: {_described(error)}")
-        lost = failed_harvest(why, None, stages, len(harvest.outputs))
+        lost = failed_harvest(not_sent_back(error), None, stages, len(harvest.outputs))
         return pickle.dumps(pack_harvest(lost, stages[0]), protocol=5)
-
-
-def unsendable(stage: str, error: Exception) -> NotPicklable:
-    """A stage that holds items has emitted what does not cross: it cannot be run again."""
-    return NotPicklable(f"{stage} emits what cannot be sent back from a worker: {error}")
 
 
 def _load(blob: bytes) -> Harvest:
@@ -301,36 +292,12 @@ def _load_one(blob: bytes, stages: tuple[str, ...], exits: Sequence[int]) -> Har
     try:
         return _load(blob)
     except Exception as error:
-        why = NotPicklable(f"a result cannot be rebuilt here: {_described(error)}")
-        return failed_harvest(why, None, stages, len(exits))
-
-
-def pack_error(error: Exception) -> tuple[Exception, str]:
-    """An exception that can be rebuilt elsewhere, and the text of its traceback."""
-    text = "".join(traceback.format_exception(error))
-    try:
-        copy = pickle.loads(pickle.dumps(error, protocol=5))
-    except Exception:
-        copy = None
-    if type(copy) is type(error):
-        return error, text
-    kind = type(error)
-    return RemoteError(f"{kind.__module__}.{kind.__qualname__}", str(error)), text
-
-
-def unpack_error(packed: tuple[Exception, str]) -> Exception:
-    """The exception again, with its remote traceback as the cause."""
-    return _with_traceback(*packed)
+        return failed_harvest(not_rebuilt(error), None, stages, len(exits))
 
 
 def _packed_failure(failure: ItemFailure, head: str) -> tuple[Any, ...]:
     item = None if failure.stage == head else _portable(failure.item)
     return failure.stage, failure.index, item, *pack_error(failure.error)
-
-
-def _with_traceback(error: Exception, text: str) -> Exception:
-    error.__cause__ = RemoteTraceback(text)
-    return error
 
 
 def _portable(item: Any) -> Any:
@@ -340,7 +307,3 @@ def _portable(item: Any) -> Any:
     except Exception:
         return repr(item)
     return item
-
-
-def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from minigun_py.contexts.crossing import pack_error
+from minigun_py.contexts.portable_errors import pack_error
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.wire import FrameKind, encode, write_frame
 from minigun_py.contexts.worker_loop import work

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from minigun_py.contexts.answer import Lease
 from minigun_py.contexts.crew import Spawned
+from minigun_py.contexts.portable_errors import not_rebuilt
 from minigun_py.contexts.wire import Frame, FrameReader, FrameWriter
 from minigun_py.errors import NotPicklable
 from minigun_py.primitives.spool import Spool
@@ -46,8 +47,7 @@ def part_of(frame: Frame) -> tuple[int, list[Any]]:
     try:
         way_out, values = frame.load()
     except Exception as error:
-        why = f"a result cannot be rebuilt here: {type(error).__name__}: {error}"
-        raise NotPicklable(why) from error
+        raise not_rebuilt(error) from error
     return way_out, values
 
 

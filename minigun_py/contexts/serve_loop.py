@@ -42,6 +42,7 @@ from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.contexts.crew import Exited, Spawned
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
+from minigun_py.contexts.portable_errors import unpack_error
 from minigun_py.contexts.post_mortem import PostMortem
 from minigun_py.contexts.remote_worker import WINDOW, Parts, RemoteWorker, part_of
 from minigun_py.contexts.staff import Staff
@@ -214,7 +215,7 @@ class ServeLoop:
     def _take(self, worker: RemoteWorker, frame: Frame) -> None:
         match frame.kind:
             case FrameKind.FAILED:
-                raise crossing.unpack_error(frame.load())
+                raise unpack_error(frame.load())
             case FrameKind.LOGGED:
                 receive_record(frame.load())
             case FrameKind.RETIRE:

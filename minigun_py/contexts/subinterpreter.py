@@ -26,11 +26,11 @@ from typing import Any, ClassVar, Final
 from minigun_py.clock import Deadline
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.crew import Crew, Exited, Spawned
-from minigun_py.contexts.crossing import pack_error
 from minigun_py.contexts.forking import forking_turn
 from minigun_py.contexts.interpreter_probe import why_they_do_not_load
 from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.portable_code import import_path
+from minigun_py.contexts.portable_errors import pack_error
 from minigun_py.contexts.remote_context import RemoteContext
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.wake_up import WakeUp

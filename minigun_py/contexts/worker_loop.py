@@ -22,11 +22,11 @@ from minigun_py.contexts.kernel import BoundKernel, Control, Kernel, Post
 from minigun_py.contexts.lease_loop import close_after
 from minigun_py.contexts.log_forwarding import Levels, forward_records
 from minigun_py.contexts.portable_code import unpack_code
+from minigun_py.contexts.portable_errors import not_sent_back, pack_error, unsendable
 from minigun_py.contexts.post_mortem import raised
 from minigun_py.contexts.resident_memory import resident_bytes
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.wire import Frame, FrameKind, encode, read_frame, write_frame
-from minigun_py.errors import NotPicklable
 from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["work"]
@@ -68,7 +68,7 @@ def work(sock: socket.socket, kernel: Kernel | None, running: RunningItems, slot
         except (BrokenPipeError, ConnectionResetError):
             raise
         except Exception as error:
-            line.write(encode(FrameKind.FAILED, -1, crossing.pack_error(error)))
+            line.write(encode(FrameKind.FAILED, -1, pack_error(error)))
 
 
 class _Line:
@@ -148,8 +148,7 @@ class _FrameTurns:
         try:
             parts = encode(FrameKind.PART, self._frame.token, (way_out, values))
         except Exception as error:
-            why = f"a result cannot be sent back from a worker: {type(error).__name__}: {error}"
-            raise NotPicklable(why) from error
+            raise not_sent_back(error) from error
         self._line.write(parts)
 
     def hand_in(self) -> None:
@@ -170,7 +169,7 @@ class _FrameTurns:
             raise
         except Exception as error:  # an output cannot be pickled: one by one it will be found
             if self._kernel.holds:
-                raise crossing.unsendable(self._kernel.stages[0], error) from error
+                raise unsendable(self._kernel.stages[0], error) from error
             self._line.write(encode(FrameKind.UNREADABLE, frame.token))
             return
         self._line.write(_encoded(frame.token, harvest, self._items, self._kernel))
@@ -206,7 +205,7 @@ def _encoded(place: int, harvest: Harvest, items: list[Any], kernel: Kernel) -> 
         return encode(FrameKind.DONE, place, crossing.pack_harvest(harvest, kernel.stages[0]))
     except Exception as error:
         if kernel.holds:  # it cannot be run again, and nobody knows what item it came from
-            raise crossing.unsendable(kernel.stages[0], error) from error
+            raise unsendable(kernel.stages[0], error) from error
         blobs = crossing.blame_results(harvest, len(items), kernel.exit_stages, kernel.stages)
         if blobs is None:
             return encode(FrameKind.UNREADABLE, place)

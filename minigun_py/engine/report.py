@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Generic, TypeVar
 
-from minigun_py.contexts.crossing import pack_error, unpack_error
+from minigun_py.contexts.portable_errors import pack_error, unpack_error
 from minigun_py.engine.latency import Latency
 from minigun_py.engine.ledger import StageBook
 from minigun_py.plain_text import one_line, printable

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contract.kernels import ChainKernel
-from minigun_py.contexts import crossing
+from minigun_py.contexts import crossing, portable_errors
 from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
 from minigun_py.errors import NotPicklable, RemoteError
 
@@ -49,7 +49,7 @@ def test_an_error_keeps_its_type_and_brings_its_traceback() -> None:
     (failure,) = cross(failed(KeyError("missing"))).failures
     assert isinstance(failure.error, KeyError)
     cause = failure.error.__cause__
-    assert isinstance(cause, crossing.RemoteTraceback)
+    assert isinstance(cause, portable_errors.RemoteTraceback)
     assert "in raised" in str(cause)
     assert "KeyError: 'missing'" in str(cause)
 
@@ -149,8 +149,8 @@ def test_harvests_are_merged_in_order() -> None:
 
 
 def crossed(error: Exception) -> Exception:
-    packed = pickle.loads(pickle.dumps(crossing.pack_error(raised(error))))
-    return crossing.unpack_error(packed)
+    packed = pickle.loads(pickle.dumps(portable_errors.pack_error(raised(error))))
+    return portable_errors.unpack_error(packed)
 
 
 def test_an_error_by_itself_keeps_its_type_its_notes_and_its_traceback() -> None:
@@ -159,7 +159,7 @@ def test_an_error_by_itself_keeps_its_type_its_notes_and_its_traceback() -> None
     error = crossed(original)
     assert isinstance(error, OSError)
     assert (error.errno, error.__notes__) == (28, ["in the setup of stage 'a'"])
-    assert isinstance(error.__cause__, crossing.RemoteTraceback)
+    assert isinstance(error.__cause__, portable_errors.RemoteTraceback)
     assert "in raised" in str(error.__cause__)
 
 
