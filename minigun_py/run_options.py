@@ -23,7 +23,7 @@ from minigun_py.primitives.cancel import CancelToken
 
 __all__ = ["LATER_RUN_OPTIONS", "RunOptions", "check_iterable"]
 
-LATER_RUN_OPTIONS: Final = frozenset(("attach", "strict"))
+LATER_RUN_OPTIONS: Final = frozenset(("attach",))
 """Options of a run that the design names and this version does not have yet."""
 
 
@@ -41,6 +41,7 @@ class RunOptions:
         self.checkpoint: Checkpoint | None = None
         self.progress = False
         self.total: int | None = None
+        self.strict = False
         self.clock: Clock = SYSTEM_CLOCK
         known = list(vars(self))
         for name, value in options.items():
@@ -66,8 +67,14 @@ class RunOptions:
         self.capsules = None if capsules is None else Path(capsules)
         if self.capsules is not None and self.capsules.exists() and not self.capsules.is_dir():
             raise UsageError(f"{where}: capsules={capsules!r} is no directory")
-        if not isinstance(options.get("progress", False), bool):
-            raise UsageError(f"{where}: progress is True or False, not {self.progress!r}")
+        for name in ("progress", "strict"):
+            if not isinstance(options.get(name, False), bool):
+                raise UsageError(f"{where}: {name} is True or False, not {options[name]!r}")
+        if self.strict and self.execution != "inline":
+            raise UsageError(
+                f"{where}: strict=True is for execution='inline', where it pickles what would have "
+                "to be pickled elsewhere; say both"
+            )
         if self.total is not None:
             check_positive("total", self.total, where)
         checkpoint = options.get("checkpoint")

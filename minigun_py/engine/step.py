@@ -20,6 +20,7 @@ from minigun_py.engine.kept_items import KeptItems
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.pace import Pace
 from minigun_py.engine.provenance import Provenance, origin_of, provenance_of, value_of
+from minigun_py.engine.rehearsal import rehearsal_of
 from minigun_py.engine.source_lane import Source
 from minigun_py.engine.tracked_source import TrackedExit, TrackedSource
 from minigun_py.engine.waiting_room import WaitingRoom
@@ -190,6 +191,7 @@ class PlainStep(Step):
         super().__init__(position, segment, kernel, surface)
         self._worker: BoundSegment = kernel.bind()
         self._worker.put_out = self._put_out
+        self._rehearsal = rehearsal_of(segment, kernel, self._worker)
         self._running: Any = None  # the item, where its outputs leave at once
         self._left = 0  # how many of them have
         self._holds = kernel.holds  # until it has been flushed, and again after each item
@@ -199,6 +201,8 @@ class PlainStep(Step):
 
     def open(self) -> None:
         """Set up what the stages want."""
+        if self._rehearsal is not None:
+            self._rehearsal.open()
         self._worker.open()
 
     def close(self) -> None:
@@ -235,21 +239,28 @@ class PlainStep(Step):
         if not self._wait_for_pace():
             self._surface.discard(self, len(chunk))
             return
+        self._running, self._left = chunk[0], 0
         try:
             self._worker.prepare(attempt)
-        except Exception as error:  # of a setup or a teardown
+            self.is_running = self.kernel.streams
+            harvest = self._harvest_of(list(map(value_of, chunk)) if self._tracks else chunk)
+        except Exception as error:  # of a setup or a teardown, or what is kept cannot cross
+            self.is_running, self._running = False, None
             self._surface.fail(self, error)
             self._surface.discard(self, len(chunk))
             return
-        self.is_running, self._running, self._left = self.kernel.streams, chunk[0], 0
-        self._worker.run(list(map(value_of, chunk)) if self._tracks else chunk)
-        harvest = self._worker.harvest(len(chunk))
         harvest.failures = [with_note(failure, self._left) for failure in harvest.failures]
         self.is_running, self._running = False, None
         again: set[int] = set()
         if harvest.failures:
             again = self._take_out_what_is_tried_again(chunk, attempt, harvest)
         self._surface.settle(self, harvest, self._told(chunk, harvest, again))
+
+    def _harvest_of(self, items: list[Any]) -> Harvest:
+        if self._rehearsal is not None:
+            return self._rehearsal.run(items)
+        self._worker.run(items)
+        return self._worker.harvest(len(items))
 
     def _take_out_what_is_tried_again(
         self, chunk: list[Any], attempt: int, harvest: Harvest
@@ -274,6 +285,8 @@ class PlainStep(Step):
 
     def _put_out(self, way_out: int, values: list[Any]) -> None:
         """Outputs of the running item leave at once."""
+        if self._rehearsal is not None:
+            values = self._rehearsal.left(values)
         self._left += len(values)
         self._surface.put_out(self, way_out, values, origin_of(self._running))
 
@@ -282,7 +295,10 @@ class PlainStep(Step):
         if not self._holds:
             return False
         self._holds = False
-        self._worker.finish()
-        harvest = self._worker.harvest(0)
+        if self._rehearsal is not None:
+            harvest = self._rehearsal.finish()
+        else:
+            self._worker.finish()
+            harvest = self._worker.harvest(0)
         self._surface.settle(self, harvest, self._told([], harvest))
         return True

@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.crossing import lost_item
 from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.provenance import Latest, value_of
+from minigun_py.engine.rehearsal import rehearsal_of
 from minigun_py.engine.step import Step, Surface
-from minigun_py.errors import ChannelAborted
+from minigun_py.errors import ChannelAborted, NotPicklable
 from minigun_py.plan.segment import Segment
 
 __all__ = ["StreamStep"]
@@ -26,6 +29,7 @@ class StreamStep(Step):
         worker = kernel.bind()
         assert isinstance(worker, BoundStream)
         self._worker = worker
+        self._rehearsal = rehearsal_of(segment, kernel, worker)
         self._waiting: deque[Any] = deque()
         self._drawn: list[Any] = []
         self._latest = Latest()
@@ -43,6 +47,8 @@ class StreamStep(Step):
 
     def open(self) -> None:
         """Set up what the stages want."""
+        if self._rehearsal is not None:
+            self._rehearsal.open()
         self._worker.open()
 
     def close(self) -> None:
@@ -86,20 +92,47 @@ class StreamStep(Step):
 
     def next(self) -> Sequence[Any] | None:
         """For the stage: an item, for which the run is taken forward; None if none will come."""
-        while not self._waiting:
-            if self._surface.stopped:
+        while True:
+            while not self._waiting:
+                if self._surface.stopped:
+                    raise ChannelAborted("the run is cut")
+                if not self._surface.one_before(self.position):
+                    return None
+            if not self._wait_for_pace():
                 raise ChannelAborted("the run is cut")
-            if not self._surface.one_before(self.position):
-                return None
-        if not self._wait_for_pace():
-            raise ChannelAborted("the run is cut")
-        item = self._waiting.popleft()
-        self._drawn.append(item)
-        return (value_of(item),)
+            item = self._waiting.popleft()
+            try:
+                value = self._arrived(value_of(item))
+            except NotPicklable as error:
+                self._lose(item, error)
+                continue
+            self._drawn.append(item)
+            return (value,)
+
+    def _arrived(self, value: Any) -> Any:
+        return value if self._rehearsal is None else self._rehearsal.sent(value)
+
+    def _lose(self, item: Any, error: NotPicklable) -> None:
+        """An item cannot reach the stage: it fails, and the stage draws the next."""
+        drawn, self._drawn = self._drawn, []
+        self._settle(drawn)
+        self._enter(
+            [item], lost_item(self._worker.harvest(1), error, value_of(item), self.kernel.stages)
+        )
 
     def _settle(self, items: list[Any]) -> None:
         """Enter what the stage did with items that it has taken."""
         harvest = self._worker.harvest(len(items))
+        if self._rehearsal is not None:
+            try:
+                harvest = self._rehearsal.answered(harvest)
+            except NotPicklable as error:
+                self._surface.fail(self, error)
+                self._surface.discard(self, len(items))
+                return
+        self._enter(items, harvest)
+
+    def _enter(self, items: list[Any], harvest: Harvest) -> None:
         told = self._told(items, harvest)
         if told is not None:
             told.latest, self._latest.over = self._latest, self._worker.ended

@@ -41,7 +41,8 @@ class PlanConfig:
     `execution` and `workers` are the pipeline's defaults; `override` is the run's word over every
     stage's own. `max_threads` and `max_processes` bound the workers of all stages together.
     With `strict`, edges along which no value can fit are an error. Where items are `tracked`, it
-    has to be known what comes of each.
+    has to be known what comes of each. With `rehearsed` the plan is made as without the override,
+    and then everything runs inline, but stays cut where it would be cut.
     """
 
     execution: ContextKind | None = None
@@ -51,12 +52,14 @@ class PlanConfig:
     max_processes: int | None = None
     strict: bool = False
     tracked: bool = False
+    rehearsed: bool = False
     surroundings: Callable[[], Surroundings] = look_around
 
     @property
     def wishes(self) -> Wishes:
         """What it says about where stages run."""
-        return Wishes(self.execution, self.workers, self.override)
+        override = None if self.rehearsed else self.override
+        return Wishes(self.execution, self.workers, override)
 
     @property
     def limits(self) -> dict[str, int | None]:
@@ -117,6 +120,8 @@ class ExecutionPlan:
         fitted = fit_limits(kinds.segments, explicit, self._config.limits)
         check_crossings(fitted.segments)
         self.segments = fitted.segments
+        if self._config.rehearsed:
+            self.segments = tuple(map(_rehearsed, self.segments))
         lost = lost_assignments(fitted.segments)
         self.notes = (*kinds.notes, *fitted.notes, *lost, *self.misfits)
         for segment in self.segments:
@@ -196,3 +201,9 @@ class ExecutionPlan:
         if name not in self.affinities:
             raise UsageError(f"the plan has no stage {name!r}; it has {', '.join(self.affinities)}")
         return self.affinities[name]
+
+
+def _rehearsed(segment: Segment) -> Segment:
+    """The same in the caller, knowing whether what goes in and comes out would be pickled."""
+    crosses = not traits_of(segment.spec.kind).shares_memory
+    return replace(segment, spec=INLINE, rehearsed=segment.spec if crosses else None)

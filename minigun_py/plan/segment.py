@@ -49,6 +49,8 @@ class Segment:
     spec: ContextSpec
     dead_letters: tuple[Exit, ...] = ()
     """Where the failed items of its stages go, which no worker knows of."""
+    rehearsed: ContextSpec | None = None
+    """Of a rehearsal: the context in another process that it would have in earnest."""
     _routed: frozenset[int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -541,11 +541,6 @@ def test_a_run_warns_and_runs() -> None:
         assert misfitting().collect() == [1, 1]
 
 
-def test_a_run_is_not_strict_yet() -> None:
-    with pytest.raises(UsageError, match="run option 'strict' is not available"):
-        misfitting().run(strict=True)
-
-
 def test_every_edge_is_told_of_once() -> None:
     stages = (processor("a", number, to=["b", "c"]), processor("b", text), processor("c", text))
     assert len(misfits(StageGraph(stages))) == 2
