@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from minigun_py.declaring.grounds import DEFAULTS, LATER_DEFAULTS, LIMITS
+from minigun_py.declaring.grounds import DEFAULTS, LIMITS
 from minigun_py.declaring.marks import marks_of, references_of
 from minigun_py.engine.report import RunReport
 from minigun_py.errors import UsageError
@@ -92,7 +92,7 @@ class Job:
 
 def _built(job: Job) -> Pipeline:
     cls = type(job)
-    names = (*DEFAULTS, *LIMITS, *LATER_DEFAULTS)
+    names = (*DEFAULTS, *LIMITS)
     said = {name: getattr(job, name) for name in names if hasattr(job, name)}
     pipe = Pipeline(cls.__name__, **said)
     for name, mark in marks_of(cls).items():

@@ -50,8 +50,8 @@ class Pipeline(Parts):
     Args:
         name: Stands in reports and error messages.
         **defaults: `execution` and `workers` for the processors that name none;
-            `queue_size`, `queue_bytes` and `on_error` for every stage; `max_threads` and
-            `max_processes` for the workers of all stages together.
+            `queue_size`, `queue_bytes`, `on_error` and `retry` for every stage; `timeout` for the
+            processors; `max_threads` and `max_processes` for the workers of all stages together.
 
     Raises:
         UsageError: An option is unknown, or has a wrong value.
@@ -87,7 +87,8 @@ class Pipeline(Parts):
                 `stages` (options by stage, for this run), `capsules` (a directory for failed
                 items; see `minigun replay`), `checkpoint` (a file, or a `Checkpoint`, by which
                 a run that was stopped is resumed), `progress` (True shows how far it is, of
-                `total` items), `clock`.
+                `total` items), `strict` (with ``execution="inline"``: what would go to another
+                process and back is pickled, to find what cannot), `clock`.
 
         Raises:
             PipelineFailed: A stage failed on an item and its policy is to fail.
@@ -148,6 +149,7 @@ class Pipeline(Parts):
         execution: str | None,
         strict: bool = False,
         tracked: bool = False,
+        rehearsed: bool = False,
     ) -> ExecutionPlan:
         checked = checked_options({"execution": execution}, f"pipeline {self.name!r}")
         ground, limits = self._grounds.pipeline, self.limits
@@ -159,6 +161,7 @@ class Pipeline(Parts):
             limits.get("max_processes"),
             strict,
             tracked or any(stage.options.ack is not None for stage in graph.stages.values()),
+            rehearsed,
         )
         return ExecutionPlan.of(graph, config).plan()
 
@@ -179,7 +182,8 @@ class Pipeline(Parts):
             name = next(n for n in _source_names() if n not in graph.stages)
             graph = graph.fed_by(Producer(name, Options(), "", items))
         graph.check_runnable()
-        plan = self._plan(graph, given.execution, tracked=given.checkpoint is not None)
+        tracked = given.checkpoint is not None
+        plan = self._plan(graph, given.execution, tracked=tracked, rehearsed=given.strict)
         if plan.notes:
             warnings.warn("; ".join(plan.notes), PlanWarning, stacklevel=3)
         policies = {n: Policy.of(s, given.on_error) for n, s in graph.stages.items()}

@@ -27,7 +27,6 @@ from minigun_py import (
     UsageError,
     WorkerDied,
 )
-from minigun_py.declaring.grounds import LATER_DEFAULTS
 from minigun_py.engine.lending import Lending
 from minigun_py.engine.shutdown import PATIENCE, Phase
 from minigun_py.events import Event, ItemFailed, RunEnded, RunStarted, StageEnded
@@ -173,12 +172,6 @@ def test_a_wrong_value_is_refused_with_the_option_and_the_value(option: str, val
     with pytest.raises(UsageError, match=option) as refused:
         Pipeline().processor(double, **{option: value})
     assert repr(value) in str(refused.value)
-
-
-@pytest.mark.parametrize("option", sorted(LATER_DEFAULTS))
-def test_a_later_option_of_the_pipeline_is_refused_by_name(option: str) -> None:
-    with pytest.raises(UsageError, match=f"{option}.*not available in this version"):
-        Pipeline("p", **{option: None})
 
 
 @pytest.mark.parametrize("option", sorted(LATER_RUN_OPTIONS))

@@ -16,19 +16,18 @@ from minigun_py.plan.options import (
     check_positive,
     checked_options,
     nearest,
-    refuse_later,
 )
+from minigun_py.plan.placing import check_stoppable
 
-__all__ = ["DEFAULTS", "LATER_DEFAULTS", "LIMITS", "Grounds", "caller"]
+__all__ = ["DEFAULTS", "LIMITS", "Grounds", "caller"]
 
-DEFAULTS: Final = ("execution", "workers", "queue_size", "queue_bytes", "on_error", "retry")
+DEFAULTS: Final = (
+    "execution", "workers", "queue_size", "queue_bytes", "on_error", "retry", "timeout",
+)  # fmt: skip
 """What can be said for all stages of a pipeline."""
 
 LIMITS: Final = ("max_threads", "max_processes")
 """Bounds on the workers of all stages together."""
-
-LATER_DEFAULTS: Final = frozenset(("timeout",))
-"""Defaults that the design names and this version does not have yet."""
 
 _BLOCK_OPTIONS: Final = (*DEFAULTS, "chunk", "start_method", "fallback", "max_items_per_worker")
 _WHERE: Final = ("execution", "workers")
@@ -44,7 +43,6 @@ class Grounds:
     def __init__(self, where: str, defaults: dict[str, Any]) -> None:
         for option in defaults:
             if option not in (*DEFAULTS, *LIMITS):
-                refuse_later(option, LATER_DEFAULTS, "option", where)
                 known = nearest(option, (*DEFAULTS, *LIMITS))
                 raise UsageError(f"{where}: no option {option!r}{known}")
         said = {option: value for option, value in defaults.items() if option in DEFAULTS}
@@ -52,6 +50,8 @@ class Grounds:
         for option, limit in self.limits.items():
             check_positive(option, limit, where)
         checked = checked_options(said, where)
+        if checked.timeout is not None and checked.execution is not None:
+            check_stoppable(checked.execution, where)
         self.pipeline = Ground(checked.execution, checked.workers)
         """What the pipeline says about where its stages run."""
         self.defaults = {n: value for n, value in said.items() if n not in _WHERE}
@@ -83,7 +83,6 @@ class Grounds:
         """Say something for all stages that are declared meanwhile."""
         for option in said:
             if option not in _BLOCK_OPTIONS:
-                refuse_later(option, LATER_DEFAULTS, "option", where)
                 known = nearest(option, _BLOCK_OPTIONS)
                 raise UsageError(f"{where}: {option!r} cannot be said for a block{known}")
         around, ground = self._blocks[-1] if self._blocks else ({}, None)
@@ -96,15 +95,20 @@ class Grounds:
         finally:
             self._blocks.pop()
 
-    def options(self, given: dict[str, Any], where: str, stays: bool = False) -> Options:
+    def options(
+        self, given: dict[str, Any], where: str, stays: bool = False, timed: bool = False
+    ) -> Options:
         """The options of a stage that is declared now. Raises `UsageError`.
 
-        A stage that `stays` has its place in the caller, whatever is said around it.
+        A stage that `stays` has its place in the caller, whatever is said around it. A time limit
+        that is said around it holds for a `timed` one.
         """
         around, ground = self._blocks[-1] if self._blocks else ({}, None)
         others = _OF_WORKERS if stays else _OF_KIND if given.get("execution") is not None else ()
+        others = others if timed else (*others, "timeout")
+        around = self.defaults | around
         around = {option: value for option, value in around.items() if option not in others}
-        said = self.said(self.defaults | around | given, where)
+        said = self.said(around | given, where)
         if stays or ground is None or said.ground.block:
             return said
         return replace(said, ground=ground)

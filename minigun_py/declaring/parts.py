@@ -212,8 +212,10 @@ class Parts(StageDecorators, HookDecorators):
             return inner.pipeline._found(rest, error)  # noqa: SLF001 - of its own class
         raise error(f"no stage {path!r}{nearest(str(path), self._members)}")
 
-    def _options(self, given: Mapping[str, Any], where: str, stays: bool = False) -> Options:
-        return self._grounds.options(dict(given), where, stays)
+    def _options(
+        self, given: Mapping[str, Any], where: str, stays: bool = False, timed: bool = False
+    ) -> Options:
+        return self._grounds.options(dict(given), where, stays, timed)
 
     def _changed(
         self, stage: DeclaredStage, change: Mapping[str, Any] | None, around: Ground | None

@@ -36,8 +36,13 @@ class StageDecorators(ABC):
     """Whatever can be given stages."""
 
     @abstractmethod
-    def _options(self, given: Mapping[str, Any], where: str, stays: bool = False) -> Options:
-        """The options of a stage that is declared now; one that `stays` runs in the caller."""
+    def _options(
+        self, given: Mapping[str, Any], where: str, stays: bool = False, timed: bool = False
+    ) -> Options:
+        """The options of a stage that is declared now.
+
+        One that `stays` runs in the caller; for a `timed` one, a default of `timeout` holds.
+        """
 
     @abstractmethod
     def _keep(self, member: DeclaredStage) -> None:
@@ -163,7 +168,8 @@ class StageDecorators(ABC):
             at = location(function) or caller()
             name = given.pop("name", None) or _name_of(function, at)
             stays = role in (Producer, Accumulator)
-            said = self._options(given, f"stage {name!r} ({at})", stays)
+            timed = role is Processor and not given.get("stream")
+            said = self._options(given, f"stage {name!r} ({at})", stays, timed)
             self._keep(role(name, said, at, function))
             return function
 

@@ -18,7 +18,7 @@ from minigun_py.plan.hints import advise
 from minigun_py.plan.options import Ground
 from minigun_py.plan.stage import Accumulator, Consumer, DeclaredStage, Producer
 
-__all__ = ["Wishes", "place"]
+__all__ = ["Wishes", "check_stoppable", "place"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +105,22 @@ def _stoppable(
     if kind is None:
         kind = ContextKind.ASYNC if stage.is_coroutine else ContextKind.FORK
         why = f"its items have a time limit, and a {traits_of(kind).worker} can be stopped"
-    traits = traits_of(kind)
-    if not _keeps_time(kind):
-        a = "an" if traits.worker[0] in "aeiou" else "a"
-        raise UsageError(
-            f"{stage}: {a} {traits.worker} cannot be stopped, so it has no timeout; name another "
-            "execution, such as 'fork', or none, and one is chosen"
-        )
+    check_stoppable(kind, str(stage))
     around = said.ground.workers if said.ground.block else wishes.workers
     workers = said.workers or (advice.workers if kind is advice.kind else None) or around
     spec = _spec(stage, kind, _count(workers, kind, wishes, here))
     return Placement(spec, default, why, isinstance(said.workers or around, int))
+
+
+def check_stoppable(kind: ContextKind, where: str) -> None:
+    """Refuse a time limit where nobody can keep it. Raises `UsageError`."""
+    if not _keeps_time(kind):
+        worker = traits_of(kind).worker
+        a = "an" if worker[0] in "aeiou" else "a"
+        raise UsageError(
+            f"{where}: {a} {worker} cannot be stopped, so it has no timeout; name another "
+            "execution, such as 'fork', or none, and one is chosen; or say timeout=None"
+        )
 
 
 def _keeps_time(kind: ContextKind) -> bool:

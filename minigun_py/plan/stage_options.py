@@ -121,6 +121,7 @@ class _Defaults(TypedDict, total=False):
     queue_bytes: int | str
     on_error: _OnError | None
     retry: int | Retry | None
+    timeout: float | None
 
 
 class BlockDefaults(_Defaults, total=False):

@@ -219,3 +219,42 @@ def test_a_stage_without_single_items_has_none() -> None:
         pipe.accumulator(list, name="all", timeout=1.0)
     with pytest.raises(UsageError, match="no item has a time of its own"):
         pipe.source([], timeout=1.0)
+
+
+def test_a_pipeline_or_a_block_may_say_it_for_its_processors() -> None:
+    pipe = Pipeline("all", timeout=2.0)
+    pipe.source(range(3))
+    pipe.batch(2)
+    pipe.unbatch()
+    with pipe.defaults(timeout=1.0):
+        pipe.processor(abs, name="in the block")
+    pipe.processor(abs, name="outside")
+    pipe.processor(abs, name="its own", timeout=3.0)
+    pipe.processor(abs, name="none", timeout=None)
+    pipe.processor(iter, name="stream", stream=True)
+    pipe.accumulator(sorted, name="sort")
+    pipe.consumer(abs, name="end")
+    limits = {
+        "source": None, "batch": None, "unbatch": None, "in the block": 1.0, "outside": 2.0,
+        "its own": 3.0, "none": None, "stream": None, "sort": None, "end": None,
+    }  # fmt: skip
+    assert {name: pipe[name].options.timeout for name in limits} == limits
+
+
+def test_a_limit_of_the_pipeline_is_kept() -> None:
+    pipe = Pipeline("all", timeout=SECONDS, on_error="skip")
+    pipe.source([1, HANGING, 2])
+    pipe.processor(hang)
+    with pipe.stream() as stream:
+        assert sorted(stream) == [1, 2]
+    assert isinstance(stream.report.failures[0].error, ItemTimedOut)
+
+
+def test_a_pipeline_of_threads_has_no_limit() -> None:
+    with pytest.raises(UsageError, match="a thread cannot be stopped, so it has no timeout"):
+        Pipeline("threads", execution="thread", timeout=1.0)
+    pipe = Pipeline("all", timeout=1.0)
+    pipe.source([1])
+    pipe.processor(hang, execution="thread")
+    with pytest.raises(UsageError, match=r"cannot be stopped.*or say timeout=None"):
+        pipe.plan()
