@@ -74,8 +74,11 @@ class Program:
     def watch(self) -> list[int]:
         """Watch the other processes of its session. Their numbers."""
         others = [pid for pid in self.members() if pid != self._process.pid]
-        self._watched |= {pid: open_process(pid) for pid in others}
-        return others
+        for pid in others:
+            if pid not in self._watched:
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    self._watched[pid] = open_process(pid)
+        return [pid for pid in others if pid in self._watched]
 
     def survivors(self, within: float) -> list[int]:
         """Those of the watched processes that do not end within so many seconds."""
