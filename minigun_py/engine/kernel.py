@@ -5,26 +5,27 @@ stages without a queue, a lock or a call of ours. For ``double`` then ``keep_eve
 one value, and an exit::
 
     def loop_0(items):
-        iterator = iter(items)
+        iterator_0 = iter(items)
         while True:
             try:
-                for v in iterator:
-                    v0 = call_0(v)
-                    if v0 is None:
+                for item_0 in iterator_0:
+                    value_0 = call_0(item_0)
+                    if value_0 is None:
                         nones[0] += 1
                         continue
-                    v1 = call_1(v0)
+                    value_1 = call_1(value_0)
                     ...
-                    append_1(v1)
+                    append_1(value_1)
                 return
             except BaseException as error:
-                if blame_0(error, (v, v0), iterator):
+                if blame_0(error, (item_0, value_0), iterator_0):
                     return
 
 One iterator drives the loop, so after a failed item it goes on with the next, and what has been
 emitted stays. The line of the traceback tells the stage: blame costs nothing until it is needed.
 A stage that gives many values, and every branch of a fan-out, has a loop of its own, so that a
-failure in one branch takes nothing from its siblings.
+failure in one branch takes nothing from its siblings. What a function yields or emits by ``output``
+is gathered before anything follows: an item that fails has given nothing.
 
 A failure that its stage's policy does not forgive ends the loops there and then. Items they had
 not come to are counted as cancelled: each loop, as it unwinds, says what its iterator still held.
@@ -41,7 +42,8 @@ from minigun_py.contexts.registry import traits_of
 from minigun_py.engine.bound_coroutines import BoundCoroutineSegment
 from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.bound_stream import BoundStream
-from minigun_py.engine.codegen import Loops, generate
+from minigun_py.engine.codegen import generate
+from minigun_py.engine.loops import Loops
 from minigun_py.engine.verdict import Verdict
 from minigun_py.engine.worker_rules import WorkerRules
 from minigun_py.plan.segment import Segment, portable
@@ -85,7 +87,8 @@ class SegmentKernel:
         self.exits = tuple(segment.exits[place] for place in wanted)
         self.exit_stages = tuple(way_out.stage for way_out in self.exits)
         usual = [way_out.stage for way_out in self.exits if not way_out.references]
-        self.loops: Loops = generate(segment, usual, awaits)
+        self.gathered = frozenset(filter(self._gathers, range(len(segment.stages))))
+        self.loops: Loops = generate(segment, usual, awaits, self.gathered)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What has to cross to a worker that has not inherited it: the code, not the run."""
@@ -111,6 +114,14 @@ class SegmentKernel:
     def holds(self) -> bool:
         """Whether its workers may keep items between leases: its first stage can be flushed."""
         return self.segment.head.keeps_items
+
+    def _gathers(self, index: int) -> bool:
+        """Whether the loops gather what a stage emits; elsewhere whoever calls it does."""
+        shape = getattr(self.segment.stages[index], "shape", None)
+        watched = index == 0 and (self.holds or self.rules.looks_at_time or self.segment.is_source)
+        watched = watched or self.stages[index] in self.rules.deeds
+        plain = shape is not None and shape.function is not None
+        return plain and not watched and not self.segment.is_routed(index)
 
     @property
     def functions(self) -> tuple[Callable[..., Any], ...]:

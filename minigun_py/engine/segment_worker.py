@@ -153,10 +153,8 @@ class SegmentWorker:
 
     def _build(self) -> Callable[[Iterable[Any]], Any]:
         kernel = self._kernel
-        names: dict[str, Any] = {
-            "nones": self._nones, "emitted": self._emitted,
-            "usual": self._usual, "drawn": self._drawn, WORKER_GLOBAL: self,
-        }  # fmt: skip
+        names: dict[str, Any] = {"nones": self._nones, "emitted": self._emitted}
+        names |= {"usual": self._usual, "drawn": self._drawn, WORKER_GLOBAL: self}
         for index in range(len(kernel.stages)):
             names[f"call_{index}"] = self._call_in_loop(index)
             names[f"large_{index}"] = self._large.on_its_way
@@ -187,7 +185,8 @@ class SegmentWorker:
     def _call(self, index: int) -> Callable[..., Any]:
         """How a stage is called: with its state, and run to its end where it has to be."""
         shape = self._state.actors[index].shape
-        call = shape.call
+        call = shape.function if index in self._kernel.gathered else shape.call
+        assert call is not None
         if self._kernel.streams:
             call = partial(call, **self._ways_to_leave())
         if shape.takes_state:

@@ -15,9 +15,10 @@ from typing import Any, Generic, TypeVar
 
 from minigun_py.emission import Target, To
 from minigun_py.errors import UsageError
-from minigun_py.primitives.spool import Gathering, Values, gathered
+from minigun_py.primitives.spool import FEW, Gathering, Values, gathered
 
 __all__ = [
+    "GatheringOutput",
     "Output",
     "Shape",
     "called",
@@ -40,8 +41,6 @@ _INJECTED = ("output", "state")
 class Output(Generic[T_contra]):
     """Emits from inside a stage: ``output(value)``, also from callbacks and helpers."""
 
-    __slots__ = ("_emit",)
-
     def __init__(self, emit: Callable[[Any], object]) -> None:
         self._emit = emit
 
@@ -50,12 +49,26 @@ class Output(Generic[T_contra]):
         self._emit(value if to is None else To(to, value))
 
 
+class GatheringOutput(Gathering, Output[Any]):
+    """Keeps what is emitted. It is called for every output, so it takes no way round."""
+
+    def __call__(self, value: Any, *, to: Target | None = None) -> None:
+        """Emit `value`, as any `Output` does."""
+        values = self.list
+        values.append(value if to is None else To(to, value))
+        if not len(values) % FEW:
+            self.weigh(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How to call the function. With `many`, `call(item)` gives `Values`; else a value or None.
 
     Of a `coroutine`, the call gives an awaitable of that. With `takes_state` the call takes the
     keyword `state` too.
+
+    Of a function that `yields`, and of one that takes an `output`, `function` is itself: loops that
+    are generated gather what it emits without a call between.
     """
 
     call: Callable[..., Any]
@@ -63,6 +76,8 @@ class Shape:
     pushes: bool = False
     coroutine: bool = False
     takes_state: bool = False
+    function: Callable[..., Any] | None = None
+    yields: bool = False
 
 
 def shape_of_stage(function: Callable[..., Any], where: str) -> Shape:
@@ -70,14 +85,17 @@ def shape_of_stage(function: Callable[..., Any], where: str) -> Shape:
     _check_callable(function, where)
     injected = _injected(function, where, positional=1)
     waits, generates = is_coroutine(function), is_generator(function)
-    call, many = function, True
+    call, many, raw = function, True, None
     if "output" in injected:
+        raw = None if waits or generates else function
         call = functools.partial(_collect_async if waits else _collect, function, generates)
     elif generates:
         call = functools.partial(_listed_async if waits else _listed, function)
+        raw = None if waits else function
     else:
         many = False
-    return Shape(call, many, coroutine=waits, takes_state="state" in injected)
+    state = "state" in injected
+    return Shape(call, many, False, waits, state, raw, yields=generates)
 
 
 def shape_of_emitter(function: Callable[..., Any], where: str) -> Shape:
@@ -88,7 +106,7 @@ def shape_of_emitter(function: Callable[..., Any], where: str) -> Shape:
     shape = shape_of_stage(function, where)
     waits, by_output = shape.coroutine, "output" in _injected(function, where, positional=1)
     call = functools.partial(_emit_async if waits else _emit, function, by_output)
-    return replace(shape, call=call, many=True)
+    return replace(shape, call=call, many=True, function=None)
 
 
 def shape_of_process(function: Callable[..., Any], where: str) -> Shape:
@@ -220,31 +238,31 @@ async def _listed_async(
 ) -> Values:
     emitted = Gathering()
     async for value in function(item, **state):
-        emitted.append(value)
+        emitted.add(value)
     return emitted.values()
 
 
 def _collect(function: Callable[..., Any], generates: bool, item: Any, **state: Any) -> Values:
-    emitted = Gathering()
-    result = function(item, output=Output(emitted.append), **state)
+    emitted = GatheringOutput()
+    result = function(item, output=emitted, **state)
     if generates:
         for value in result:
-            emitted.append(value)
+            emitted.add(value)
     elif result is not None:
-        emitted.append(result)
+        emitted.add(result)
     return emitted.values()
 
 
 async def _collect_async(
     function: Callable[..., Any], generates: bool, item: Any, **state: Any
 ) -> Values:
-    emitted = Gathering()
-    result = function(item, output=Output(emitted.append), **state)
+    emitted = GatheringOutput()
+    result = function(item, output=emitted, **state)
     if generates:
         async for value in result:
-            emitted.append(value)
+            emitted.add(value)
     elif (value := await result) is not None:
-        emitted.append(value)
+        emitted.add(value)
     return emitted.values()
 
 

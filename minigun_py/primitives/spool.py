@@ -21,7 +21,17 @@ from typing import Any, Final
 
 from minigun_py.primitives.size import estimated_bytes
 
-__all__ = ["MEMORY_BYTES", "Gathering", "Spool", "Values", "chunks_of", "gathered", "is_large"]
+__all__ = [
+    "FEW",
+    "MEMORY_BYTES",
+    "Gathering",
+    "Spool",
+    "Values",
+    "chunks_of",
+    "gathered",
+    "gathered_after",
+    "is_large",
+]
 
 MEMORY_BYTES: Final = 16 * 1024 * 1024
 """So many bytes of what comes of an item stay in memory."""
@@ -31,6 +41,8 @@ FEW: Final = 16
 MOST: Final = 4096
 """So many are read or written together at most."""
 CHUNK_BYTES: Final = 1024 * 1024
+
+_gathering = threading.Lock()  # guards how much any `Gathering` holds, and its spool
 
 
 class Spool:
@@ -110,10 +122,11 @@ def chunks_of(values: Values) -> Iterator[list[Any]]:
 def gathered(values: Iterator[Any]) -> Values:
     """All that an iterator gives: a list, or a spool if that would be large."""
     first = list(islice(values, FEW))
-    return first if len(first) < FEW else _gathered(first, values)
+    return first if len(first) < FEW else gathered_after(first, values)
 
 
-def _gathered(first: list[Any], rest: Iterator[Any]) -> Values:
+def gathered_after(first: list[Any], rest: Iterator[Any]) -> Values:
+    """The first `FEW` values, and all that follow."""
     size, most = sum(map(estimated_bytes, first)), FEW
     while some := list(islice(rest, most)):
         largest = max(estimated_bytes(some[0]), estimated_bytes(some[-1]), 1)
@@ -126,39 +139,49 @@ def _gathered(first: list[Any], rest: Iterator[Any]) -> Values:
 
 
 class Gathering:
-    """Values that come one by one: in a list, and in a spool once that would be large.
+    """Values that come one by one, and move to a spool when they would be large.
 
-    *Threads*: `append` is for any.
+    *Threads*: `add` is for any: the list stays the same, so what is added while others move its
+    beginning is not lost.
+    *Lock order*: the lock is a leaf. It is one for all, since it is hardly ever taken.
     """
 
+    __slots__ = ("_bytes", "list", "spool")
+
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards what follows
-        self._list: list[Any] = []
-        self._spool: Spool | None = None
+        self.list: list[Any] = []
+        self.spool: Spool | None = None
+        """What came before that which is in the list."""
         self._bytes = 0
 
-    def append(self, value: Any) -> None:
+    def add(self, value: Any) -> None:
         """Take one in."""
-        with self._lock:
-            values = self._list
-            values.append(value)
-            if not len(values) % FEW:
-                self._bytes += estimated_bytes(value) * FEW
-                if self._bytes > MEMORY_BYTES:
-                    self._move()
+        values = self.list
+        values.append(value)
+        if not len(values) % FEW:
+            self.weigh(value)
 
     def values(self) -> Values:
         """All of them."""
-        if self._spool is None:
-            return self._list
-        self._move()
-        return self._spool
+        if self.spool is None:
+            return self.list
+        with _gathering:
+            self._move(self.spool)
+        return self.spool
 
-    def _move(self) -> None:
-        if self._spool is None:
-            self._spool = Spool()
-        self._spool.put(self._list)
-        self._list, self._bytes = [], MEMORY_BYTES - CHUNK_BYTES
+    def weigh(self, value: Any) -> None:
+        """Look how large they are, after as many as the last value stands for."""
+        with _gathering:
+            self._bytes += estimated_bytes(value) * FEW
+            if self._bytes > MEMORY_BYTES:
+                self.spool = self.spool or Spool()
+                self._move(self.spool)
+
+    def _move(self, spool: Spool) -> None:
+        some = self.list[:]
+        spool.put(some)
+        del self.list[: len(some)]
+        self._bytes = MEMORY_BYTES - CHUNK_BYTES
 
 
 def is_large(values: Sequence[Any]) -> bool:

@@ -349,3 +349,74 @@ def test_a_source_is_drawn_no_further_after_an_end() -> None:
 
     run(chain({"three": not_three}, items=numbers))
     assert drawn == [0, 1, 2, 3]
+
+
+def twice(n: int) -> Iterator[int]:
+    yield n
+    yield -n
+
+
+def three_by_output(n: int, output: Callable[[int], None]) -> int:
+    output(n)
+    output(n + 1)
+    return n + 2
+
+
+@pytest.mark.parametrize("deep", [1, 4, 5, 9])
+def test_loops_stand_in_each_other_however_deep(deep: int) -> None:
+    segment = chain({f"s{n}": twice for n in range(deep)})
+    harvest = run(segment, [1, 2])
+    assert len(harvest.outputs[0]) == 2 * 2**deep
+    assert harvest.counts[-1] == StageCounts(
+        received=2**deep, completed=2**deep, emitted=2 * 2**deep
+    )
+
+
+@pytest.mark.parametrize("deep", [1, 4, 5, 9])
+@pytest.mark.parametrize("policy", ["fail", "skip"])
+def test_the_innermost_stage_is_blamed_with_its_own_item(deep: int, policy: str) -> None:
+    def fails(n: int) -> int:
+        if n < 0:
+            raise ValueError(n)
+        return n
+
+    stages = {f"s{n}": twice for n in range(deep)}
+    harvest = run(chain({**stages, "fails": fails}), [1, 2], policy)
+    first = harvest.failures[0]
+    assert (first.stage, first.item, str(first.error)) == ("fails", -1, "-1")
+    counts = harvest.counts[-1]
+    assert counts.failed == len(harvest.failures) == (1 if policy == "fail" else 2**deep)
+    assert counts.received == counts.completed + counts.failed + counts.cancelled
+
+
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 100])
+def test_a_generator_may_give_any_number(count: int) -> None:
+    segment = chain({"many": lambda n: (yield from range(n)), "text": str})
+    assert run(segment, [count, 1]).outputs[0] == [*map(str, range(count)), "0"]
+
+
+@pytest.mark.parametrize("after", [0, 1, 15, 16, 40])
+def test_a_generator_that_fails_has_given_nothing(after: int) -> None:
+    def breaks(n: int) -> Iterator[int]:
+        yield from range(after)
+        if n == 1:
+            raise ValueError("broken")
+
+    harvest = run(chain({"breaks": breaks, "text": str}), [1, 2], "skip")
+    assert harvest.outputs[0] == [*map(str, range(after))]
+    assert [(f.stage, f.item) for f in harvest.failures] == [("breaks", 1)]
+
+
+def test_outputs_come_before_what_is_returned() -> None:
+    segment = chain({"three": three_by_output, "again": three_by_output})
+    assert run(segment, [0]).outputs[0] == [0, 1, 2, 1, 2, 3, 2, 3, 4]
+
+
+def test_one_that_emits_and_then_fails_has_emitted_nothing() -> None:
+    def breaks(n: int, output: Callable[[int], None]) -> None:
+        output(n)
+        raise ValueError("broken")
+
+    harvest = run(chain({"breaks": breaks, "text": str}), [1], "skip")
+    assert harvest.outputs[0] == []
+    assert harvest.counts[1].received == 0

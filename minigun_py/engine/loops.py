@@ -1,0 +1,33 @@
+"""The compiled loops of a segment, and what tells from a line of them which stage runs there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import CodeType
+
+__all__ = ["Loops"]
+
+
+@dataclass(slots=True)
+class Loops:
+    """Compiled loops.
+
+    `blame[n]` maps a line of loop n to the index of the stage that runs there, and the position
+    of its item among the loop's values (-1: the source itself). `calls[n]` maps a line to the
+    first stage of the loop that is entered there, `heads[n]` are the stages that loop n begins
+    with. `tells_emitted[i]` says whether stage i counts what it emits; otherwise it counts what it
+    does not.
+    """
+
+    code: CodeType
+    blame: list[dict[int, tuple[int, int]]]
+    calls: list[dict[int, int]]
+    heads: list[tuple[int, ...]]
+    tells_emitted: list[bool]
+
+    def stage_at(self, line: int | None) -> int:
+        """The index of the stage that runs on a line; the head of the segment elsewhere."""
+        for lines in self.blame:
+            if line in lines:
+                return lines[line][0]
+        return 0
