@@ -13,7 +13,7 @@ the same one, the items of one wait in memory while the other draws.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -78,7 +78,7 @@ class DepthFirstRun:
         self._books = books
         self._wanted = outputs_wanted
         self._draining = False
-        self._one_by_one = outputs_wanted or len(segments) > 1
+        self._one_by_one = True
         in_order = enumerate(ends_in_order(segments))
         self._steps = [self._step(position, segment) for position, segment in in_order]
         self._sources = [step for step in self._steps if isinstance(step, SourceStep)]
@@ -97,8 +97,13 @@ class DepthFirstRun:
         """Draw no more from the sources."""
         self._draining = True
 
-    def outputs(self) -> Iterator[Any]:
-        """Run, and give what the end stages emit. Stops early when the token is cancelled."""
+    def outputs(self, lazily: bool) -> Generator[Values, None, None]:
+        """Run, and give what the end stages emit, some at a time. Stops early after a cancel.
+
+        Args:
+            lazily: Whether the outputs of an item are given before the next one is drawn.
+        """
+        self._one_by_one = lazily or len(self._steps) > 1
         opened: list[Step] = []
         try:
             for step in self._steps:
@@ -108,7 +113,7 @@ class DepthFirstRun:
                         step.open()
             while self.one_before(len(self._steps)):
                 while self._given:
-                    yield from self._given.popleft()
+                    yield self._given.popleft()
         finally:
             for parcel in self._todo:
                 for step, items in parcel.parcels() if isinstance(parcel, _Large) else [parcel]:
@@ -219,7 +224,7 @@ class DepthFirstRun:
         kernel = kernel_for(segment, self._wanted, self._verdict, control, books is not None)
         if segment.is_source:
             source = books.track(segment.head.name, self._is_stopping) if books else None
-            return SourceStep(position, segment, kernel, self, self._one_by_one, source)
+            return SourceStep(position, segment, kernel, self, source)
         return (StreamStep if segment.head.pulls else PlainStep)(position, segment, kernel, self)
 
     def _go_on(self, parcel: _Parcel | _Large) -> None:
@@ -267,7 +272,7 @@ class DepthFirstRun:
         """Draw from the first source that has not ended, if there is one."""
         for source in self._sources:
             if not (source.ended or self._draining):
-                source.draw()
+                source.draw(self._one_by_one)
                 return True
         return False
 

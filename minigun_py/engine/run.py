@@ -7,8 +7,8 @@ becomes what the caller sees: a report, or one exception that carries it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from typing import Any
 
 from minigun_py.clock import Deadline
@@ -152,13 +152,9 @@ class Run:
 
     def outputs(self) -> Iterator[Any]:
         """What the end stages emit, as it comes. Ends, and does not raise, when the run is cut."""
-        if not self._begun:  # a hook has failed
-            return
-        outputs = self._inline.outputs() if self._inline else self._received()
-        try:
-            yield from outputs if self._books is None else self._books.handed_out(outputs)
-        except RunCancelled as error:  # an inline stage looked at a token, and raised
-            self._token.cancel(error.reason)
+        with closing(self._given(lazily=True)) as given:
+            for outputs in given:
+                yield from outputs
 
     def complete(self) -> RunReport:
         """Begin, and run to the end whatever comes out. First Ctrl-C drains, second kills."""
@@ -204,9 +200,9 @@ class Run:
                 return self.conclude()
         self.begin()
         try:
-            for output in self.outputs():
+            for outputs in self._given(lazily=False):
                 if collected is not None:
-                    collected.append(output)
+                    collected += outputs
         except KeyboardInterrupt:  # in the middle of an item, which is lost
             self._interrupted, self._whole = True, False
         return self.conclude()
@@ -262,14 +258,24 @@ class Run:
     def _exhaust(self) -> None:
         try:
             self.begin()
-            for _ in self.outputs():
+            for _ in self._given(lazily=False):
                 pass
         except BaseException as error:  # nobody is there to raise it to, until the wait
             self._verdict.lane_failed(self._name, error)
         finally:
             self._call_last_hooks(ok=self._ending() is None)
 
-    def _received(self) -> Iterator[Any]:
+    def _given(self, lazily: bool) -> Generator[Iterable[Any], None, None]:
+        """What the end stages emit, some at a time; `lazily` as for an inline run."""
+        if not self._begun:  # a hook has failed
+            return
+        given = self._inline.outputs(lazily) if self._inline else self._received()
+        try:
+            yield from given if self._books is None else map(self._books.handed_out, given)
+        except RunCancelled as error:  # an inline stage looked at a token, and raised
+            self._token.cancel(error.reason)
+
+    def _received(self) -> Iterator[Iterable[Any]]:
         assert self._lanes is not None
         assert self._lanes.outlet is not None
         while True:
@@ -281,12 +287,7 @@ class Run:
             except (EndOfChannel, ChannelAborted):
                 return
             else:
-                yield from outputs
-
-    def _close_books(self) -> None:
-        """Nothing more will be finished."""
-        if self._books is not None:
-            self._books.close()
+                yield outputs
 
     def _audit(self) -> None:
         """Check the books, once. Where a thread was left behind they cannot balance."""

@@ -140,7 +140,6 @@ class SourceStep(Step):
         segment: Segment,
         kernel: SegmentKernel,
         surface: Surface,
-        one_by_one: bool,
         tracked: TrackedSource | None = None,
     ) -> None:
         super().__init__(position, segment, kernel, surface)
@@ -151,7 +150,7 @@ class SourceStep(Step):
             ways = zip(self._put_out, self.copies, strict=True)
             sinks = [TrackedExit(tracked, put_out, copies) for put_out, copies in ways]
         self._source = Source(segment, kernel, sinks, tracked)
-        self._sizer = ChunkSizer(1 if one_by_one or self._pace.limits else None)
+        self._sizer = ChunkSizer(1 if self._pace.limits else None)
 
     @property
     def ended(self) -> bool:
@@ -170,15 +169,16 @@ class SourceStep(Step):
         """It holds nothing."""
         return False
 
-    def draw(self) -> None:
-        """Draw a chunk and run it."""
+    def draw(self, one: bool) -> None:
+        """Draw a chunk, or only `one` item, and run it."""
         if self._wait_for_pace():
-            harvest = self._source.draw(self._sizer.limit)
+            count = 1 if one else self._sizer.limit
+            harvest = self._source.draw(count)
             if self._tracked:  # then it has put them out by itself
                 harvest.outputs = [put_out[:] for put_out in self._put_out]
                 for put_out in self._put_out:
                     put_out.clear()
-            self._sizer.measured(self._sizer.limit, harvest.seconds)
+            self._sizer.measured(count, harvest.seconds)
             self._surface.settle(self, harvest)
 
 

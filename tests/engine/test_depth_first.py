@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.taking import one_by_one
 from minigun_py.clock import SYSTEM_CLOCK
 from minigun_py.engine.current import current
 from minigun_py.engine.depth_first import DepthFirstRun
@@ -40,7 +41,7 @@ class Stand:
         self.run = DepthFirstRun(plan.segments, self.ledger, self.verdict, self.token, wanted)
 
     def outputs(self) -> list[Any]:
-        return list(self.run.outputs())
+        return list(one_by_one(self.run))
 
 
 class Diary:
@@ -134,7 +135,7 @@ def test_outputs_come_while_the_source_is_drawn() -> None:
             drawn.append(n)
             yield n
 
-    outputs = Stand(source("s", numbers), processor("a")).run.outputs()
+    outputs = one_by_one(Stand(source("s", numbers), processor("a")).run)
     assert next(outputs) == 0
     assert drawn == [0]
     outputs.close()  # type: ignore[attr-defined]
@@ -149,7 +150,7 @@ def test_a_source_is_closed_when_its_outputs_are_left() -> None:
         finally:
             closed.append(True)
 
-    outputs = Stand(source("s", numbers), processor("a")).run.outputs()
+    outputs = one_by_one(Stand(source("s", numbers), processor("a")).run)
     next(outputs)
     outputs.close()  # type: ignore[attr-defined]
     assert closed == [True]
@@ -204,7 +205,7 @@ def test_a_forgiven_failure_leaves_one_item_out() -> None:
 
 def test_a_cancelled_run_draws_no_more() -> None:
     stand = Stand(source("s", range(10)), processor("a"))
-    outputs = stand.run.outputs()
+    outputs = one_by_one(stand.run)
     assert next(outputs) == 0
     stand.token.cancel("enough")
     assert list(outputs) == []
@@ -212,7 +213,7 @@ def test_a_cancelled_run_draws_no_more() -> None:
 
 def test_a_cancelled_run_gives_up_what_its_batches_hold() -> None:
     stand = Stand(source("s", range(3)), batch("b", 2))
-    outputs = stand.run.outputs()
+    outputs = one_by_one(stand.run)
     next(outputs)
     stand.token.cancel("enough")
     assert list(outputs) == []
@@ -220,7 +221,7 @@ def test_a_cancelled_run_gives_up_what_its_batches_hold() -> None:
 
 def test_a_run_that_drains_ends_well_with_what_it_has() -> None:
     stand = Stand(source("s", range(10)), batch("b", 2))
-    outputs = stand.run.outputs()
+    outputs = one_by_one(stand.run)
     got = [next(outputs)]
     stand.run.drain()
     got += outputs
@@ -269,7 +270,7 @@ def test_every_stage_is_set_up_before_the_first_item_and_torn_down_after_the_las
 def test_all_is_torn_down_when_the_outputs_are_left() -> None:
     life = Life()
     stand = Stand(source("s", range(9)), batch("b", 1), processor("a", len, **life.of("a")))
-    outputs = stand.run.outputs()
+    outputs = one_by_one(stand.run)
     next(outputs)
     assert life.notes == ["set a up"]
     outputs.close()  # type: ignore[attr-defined]
@@ -339,7 +340,7 @@ def test_they_are_where_a_loop_runs_already() -> None:
 
 def test_whoever_takes_the_outputs_is_no_stage() -> None:
     stand = Stand(source("s", range(3)), processor("a", lambda n: current().stage))
-    for name in stand.run.outputs():
+    for name in one_by_one(stand.run):
         assert name == "a"
         with pytest.raises(UsageError):
             current()

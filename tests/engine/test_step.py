@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from engine.taking import one_by_one
 from minigun_py import To
 from minigun_py.clock import SYSTEM_CLOCK
 from minigun_py.engine import depth_first
@@ -35,7 +36,7 @@ class Stand:
 
     def outputs(self) -> list[Any]:
         """Run to the end; the books have to balance."""
-        given = list(self.run.outputs())
+        given = list(one_by_one(self.run))
         assert self.ledger.imbalances() == []
         return given
 
@@ -125,7 +126,7 @@ def test_a_source_is_drawn_from_only_when_an_item_is_wanted() -> None:
 
     run = Stand(source("s", endless), accumulator("a", three), processor("b", str)).run
     given = []
-    for output in run.outputs():
+    for output in one_by_one(run):
         given.append(output)
         if len(given) == 3:
             break
@@ -260,7 +261,7 @@ def test_an_error_further_up_cuts_the_wait_of_one() -> None:
 
 def test_a_cut_discards_what_waits_for_one() -> None:
     stand = Stand(source("s", range(4), to=["a", "b"]), accumulator("a", total), accumulator("b"))
-    for _ in stand.run.outputs():
+    for _ in one_by_one(stand.run):
         stand.token.cancel("enough")
     assert stand.ledger.imbalances() == []
 
@@ -275,7 +276,7 @@ def test_one_is_closed_when_the_run_is_left() -> None:
             closed.append("closed")
 
     stand = Stand(source("s", range(4)), accumulator("a", stage))
-    outputs = stand.run.outputs()
+    outputs = one_by_one(stand.run)
     assert next(iter(outputs)) == 0
     outputs.close()  # type: ignore[attr-defined]
     assert closed == ["closed"]
