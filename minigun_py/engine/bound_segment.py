@@ -96,6 +96,13 @@ class BoundSegment(SegmentWorker):
         if timed is not None and timed.due is not None and timed.due <= timed.now:
             self._emit(timed.take_due())
 
+    def hand_on(self, given: list[Any]) -> None:
+        """Of a source that stands alone: put out what it has given."""
+        with self._timed(()):
+            for way_out in self._exits:
+                way_out.extend(given)
+            self._emitted[0] += len(given)
+
     def finish(self) -> None:
         """Emit what the first stage holds, if it does."""
         if self._head.flush is not None:

@@ -97,6 +97,11 @@ class Exitway:
             if isinstance(sender, Sender)
         )
 
+    def capacity(self) -> int:
+        """The most items that may wait for the one of its targets that takes fewest."""
+        senders = [sender for sender in self.senders if isinstance(sender, Sender)]
+        return min((s.statistics().capacity for s in senders), default=1)
+
     def extend(self, items: list[Any]) -> None:
         """Send items, waiting for room."""
         for target, share in self.deal(items):

@@ -20,6 +20,7 @@ from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Exitway
 from minigun_py.engine.pace import Pace
+from minigun_py.engine.passive import is_passive
 from minigun_py.engine.tracked_source import TrackedExit, TrackedSource
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted
@@ -43,6 +44,8 @@ class Source:
         assert isinstance(segment.head, Producer)
         self._shape = segment.head.shape
         self._items: Iterator[Any] | None = None
+        alone = len(segment.stages) == 1 and not segment.is_routed(0)
+        self._hands_on = alone and tracked is None
         self.ended = False
 
     @property
@@ -54,6 +57,8 @@ class Source:
         """Draw up to `count` items and run each through the segment before the next is drawn."""
         if self.pushes:
             return self._push()
+        if self._hands_on and self._items is not None and is_passive(self._items):
+            return self._hand_on(self._items, count)
         drawn = self._drawn(count) if self._items is None else self._begun(self._items, count)
         self._kernel.run(drawn)
         if self._tracked is not None:
@@ -88,6 +93,13 @@ class Source:
     def _begun(self, items: Iterable[Any], count: int | None) -> Iterator[Any]:
         """So many of the items, and only those that have to be run."""
         return islice(items if self._tracked is None else self._tracked.drawn(items), count)
+
+    def _hand_on(self, items: Iterator[Any], count: int) -> Harvest:
+        """Draw many at once, since nobody can tell, and put them out."""
+        given = list(islice(items, count))
+        self.ended = len(given) < count
+        self._kernel.hand_on(given)
+        return self._kernel.harvest(0)
 
     def _push(self) -> Harvest:
         def pushed() -> Iterator[Any]:
@@ -127,6 +139,8 @@ class SourceLane:
         self._draining = threading.Event()
         self._blocked = 0.0
         self._pace = Pace.of(segment.head.options.rate)
+        most = [way_out.capacity() for way_out in exits]
+        self._largest_chunk = min([segment.head.options.queue_size, *most])
 
     def run(self) -> None:
         """Draw until the source ends, the run drains, or it is cut."""
@@ -160,7 +174,7 @@ class SourceLane:
         self._ledger.waited(self.name, blocked=blocked)
 
     def _draw_all(self) -> None:
-        sizer = ChunkSizer(1 if self._pace.limits else None)
+        sizer = ChunkSizer(1 if self._pace.limits else None, self._largest_chunk)
         try:
             self._source.open()
             while self._may_draw():
