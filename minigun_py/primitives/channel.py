@@ -155,7 +155,7 @@ class _End(ABC, Generic[T]):
     @property
     def waiting(self) -> int:
         """How many items wait, read without the lock: already history when it is returned."""
-        return len(self._room.items)
+        return self._room.items.count
 
     def statistics(self) -> ChannelStatistics:
         """The channel's books, consistent with each other. Allowed on a closed end."""
@@ -210,12 +210,13 @@ class Sender(_End[T]):
             ChannelError: This end is closed.
         """
         room = self._room
-        weights = None if room.scale is None else room.scale.weigh((item,))
+        weights = None if room.scale is None else room.scale.weigh_one(item)
         with room.lock:
-            if weights is None:
-                self._wait_until_ready()
-            else:
+            usable = self._peer.open and not (self._closed or room.aborted)
+            if weights is not None:
                 self._wait_until_some_fit(weights)
+            elif not usable or room.items.count >= room.capacity:
+                self._wait_until_ready()
             room.put(item, weights)
         if self._peer.wakes:
             self._peer.call_wakes()
@@ -268,7 +269,7 @@ class Sender(_End[T]):
             self._check_usable()
         if not self._peer.open:
             raise BrokenChannel("every receiver has closed: nobody would receive the item")
-        return self._room.capacity - len(self._room.items)
+        return self._room.capacity - self._room.items.count
 
 
 class Receiver(_End[T]):
@@ -321,6 +322,11 @@ class Receiver(_End[T]):
             self._peer.call_wakes()
         return taken
 
+    @property
+    def ending(self) -> bool:
+        """Whether no sender is left, read without the lock."""
+        return not self._peer.open
+
     def __iter__(self) -> Self:
         return self
 
@@ -333,7 +339,7 @@ class Receiver(_End[T]):
     def _available(self) -> int:
         if self._closed or self._room.aborted:
             self._check_usable()
-        waiting = len(self._room.items)
+        waiting = self._room.items.count
         if not waiting and not self._peer.open:
             raise EndOfChannel("every sender has closed and every item was received")
         return waiting

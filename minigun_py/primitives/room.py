@@ -8,18 +8,18 @@ them out (which notifies the other side's blocked threads), lets go of the lock,
 other side's wake callbacks.
 
 *Invariants*, *Lock order*, *Threads*: see `channel`. All methods but `Side.call_wakes` need
-the lock; `Room.items` and `Side.wakes` may be read without it.
+the lock; `Room.items.count` and `Side.wakes` may be read without it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from minigun_py.clock import Clock
+from minigun_py.primitives.chunk_queue import ChunkQueue
 from minigun_py.primitives.scale import Scale
 
 __all__ = ["ChannelStatistics", "Room", "Side"]
@@ -78,7 +78,7 @@ class Room(Generic[T]):
         self.scale = scale
         self.lock = threading.Lock()
         self.capacity = capacity
-        self.items: deque[T] = deque()
+        self.items: ChunkQueue[T] = ChunkQueue()
         self.senders = Side(self.lock, clock)
         self.receivers = Side(self.lock, clock)
         self.aborted = False
@@ -88,10 +88,10 @@ class Room(Generic[T]):
     def put(self, item: T, weights: list[int] | None = None) -> None:
         """Put one item in; the caller has seen that there is room."""
         if self.scale is not None:
-            self.scale.put(1, weights, len(self.items))
+            self.scale.put(1, weights, self.items.count)
         self.items.append(item)
         self.sent += 1
-        if len(self.items) > self.peak:  # by one at most
+        if self.items.count > self.peak:  # by one at most
             self.peak += 1
         if self.receivers.blocked:
             self.receivers.condition.notify()
@@ -99,10 +99,10 @@ class Room(Generic[T]):
     def put_many(self, items: list[T], weights: list[int] | None = None) -> None:
         """Put items in; the caller has seen that there is room for all."""
         if self.scale is not None:
-            self.scale.put(len(items), weights, len(self.items))
+            self.scale.put(len(items), weights, self.items.count)
         self.items.extend(items)
         self.sent += len(items)
-        self.peak = max(self.peak, len(self.items))
+        self.peak = max(self.peak, self.items.count)
         if self.receivers.blocked:
             self.receivers.condition.notify(len(items))
 
@@ -110,15 +110,11 @@ class Room(Generic[T]):
         """Take the first item out; the caller has seen that there is one."""
         self.received += 1
         self._tell_of_room(1)
-        return self.items.popleft()
+        return self.items.take(1)[0]
 
     def take_many(self, limit: int) -> list[T]:
         """Take the first `limit` items out, or all if there are fewer."""
-        if limit < len(self.items):
-            taken = [self.items.popleft() for _ in range(limit)]
-        else:
-            taken = list(self.items)
-            self.items.clear()
+        taken = self.items.take(limit)
         self.received += len(taken)
         self._tell_of_room(len(taken))
         return taken
@@ -129,18 +125,18 @@ class Room(Generic[T]):
         if self.senders.blocked:
             self.senders.condition.notify(self.senders.blocked if weighed else taken)
 
-    def discard(self) -> deque[T]:
+    def discard(self) -> ChunkQueue[T]:
         """Empty the room; the caller drops the items once it has let go of the lock."""
-        dropped, self.items = self.items, deque()
-        self.discarded += len(dropped)
+        dropped, self.items = self.items, ChunkQueue()
+        self.discarded += dropped.count
         if self.scale is not None:
-            self.scale.take(len(dropped))
+            self.scale.take(dropped.count)
         return dropped
 
     def statistics(self) -> ChannelStatistics:
         """The books now."""
         return ChannelStatistics(
-            waiting=len(self.items),
+            waiting=self.items.count,
             capacity=self.capacity,
             senders=self.senders.open,
             receivers=self.receivers.open,

@@ -57,6 +57,13 @@ class Scale:
                 break
         return weights
 
+    def weigh_one(self, item: Any) -> list[int] | None:
+        """As `weigh`, for one item."""
+        if self._waiting is None and self._unseen > 1:
+            self._unseen -= 1
+            return None
+        return self.weigh((item,))
+
     def fitting(self, weights: Sequence[int]) -> int:
         """How many of these fit now, the first ones first; one if nothing waits."""
         total = self.bytes
