@@ -18,9 +18,12 @@ GROWTH: Final = 4
 """A chunk grows at most by this factor: one cheap item does not promise a thousand."""
 
 
-def fair_share(waiting: int, workers: int) -> int:
-    """How many of the waiting items one worker may take. One worker may take all."""
-    return max(1, waiting if workers == 1 else waiting // (2 * workers))
+def fair_share(waiting: int, workers: int, ending: bool = True) -> int:
+    """How many of the waiting items one of several workers may take.
+
+    When it is `ending` and no others will come, a worker that is ready first leaves more of them.
+    """
+    return max(1, waiting // ((2 if ending else 1) * workers))
 
 
 class ChunkSizer:

@@ -30,6 +30,11 @@ class Intake(Protocol):
     takers: int
     """How many workers share what waits for one of them."""
 
+    @property
+    def ending(self) -> bool:
+        """Whether no others will come than wait now, as far as is known."""
+        ...
+
     def waiting(self, worker: int) -> int:
         """How many items are there for this worker, as far as is known."""
         ...
@@ -56,6 +61,11 @@ class Inbox:
 
     def __init__(self, receiver: Receiver[Any] | LoopInbox, workers: int) -> None:
         self._receiver, self.takers = receiver, workers
+
+    @property
+    def ending(self) -> bool:
+        """Whether nobody is left who would send any."""
+        return self._receiver.ending
 
     def waiting(self, worker: int) -> int:
         """All that waits."""
@@ -90,7 +100,8 @@ class Shelves:
         refuse: Is told of an item for which it did.
     """
 
-    takers = 1
+    takers, ending = 1, False
+    """A shelf is for one worker alone."""
 
     def __init__(
         self,

@@ -318,10 +318,10 @@ class Lending:
 
     def _share(self, worker: int, most: int | None) -> int:
         """How many items a worker may take now; one by one where there is a rate."""
-        if self._pace.limits:
-            return 1
-        fair = fair_share(self._intake.waiting(worker), self._intake.takers)
-        return min(fair, self._sizer.limit, fair if most is None else most)
+        intake, share = self._intake, self._sizer.limit
+        if intake.takers > 1:
+            share = min(share, fair_share(intake.waiting(worker), intake.takers, intake.ending))
+        return 1 if self._pace.limits else min(share, most or share)
 
     def _wait_for_pace(self) -> None:
         """Wait until the rate allows the item that was taken."""

@@ -147,6 +147,9 @@ class LoopInbox:
         """Items that are there."""
         return self._receiver.waiting + len(self._backlog)
 
+    ending = True
+    """Whether others come back, nobody knows."""
+
     def receive_many(self, limit: int, *, deadline: Deadline | None = None) -> list[Any]:
         """Wait for items. Raises `WouldBlock` at the deadline, and as `receive_many_nowait`."""
         with self._changed:

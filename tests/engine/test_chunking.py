@@ -75,10 +75,15 @@ def test_whatever_is_measured_it_stays_in_its_bounds(
 
 @pytest.mark.parametrize(
     ("waiting", "workers", "share"),
-    [(0, 1, 1), (0, 4, 1), (1, 4, 1), (100, 1, 100), (100, 4, 12), (15, 4, 1), (16, 4, 2)],
+    [(0, 2, 1), (0, 4, 1), (1, 4, 1), (100, 2, 25), (100, 4, 12), (15, 4, 1), (16, 4, 2)],
 )
 def test_a_share_leaves_some_to_the_others(waiting: int, workers: int, share: int) -> None:
     assert fair_share(waiting, workers) == share
+
+
+def test_where_others_will_come_it_may_be_larger() -> None:
+    assert fair_share(100, 4, ending=False) == 25
+    assert fair_share(3, 4, ending=False) == 1
 
 
 @given(st.integers(0, 10_000), st.integers(2, 100))
