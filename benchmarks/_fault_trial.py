@@ -1,24 +1,22 @@
 """One trial: a case in a fresh process, watched from outside, and a verdict on how it ended.
 
-The process leads a session of its own. Whatever it starts stays in that session, also when its
-parent is gone, so what is still alive afterwards can be found in ``/proc``, and ended.
+The process leads a session of its own, so what is still alive afterwards can be found, and ended.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks._session import end, last_told, members
 from benchmarks._fault_cases import FAULTS, ITEMS, PLENTY, TAKEN, End, Fault
 
 __all__ = ["Record", "Verdict", "judge", "try_out"]
@@ -26,7 +24,6 @@ __all__ = ["Record", "Verdict", "judge", "try_out"]
 CHILD = Path(__file__).with_name("_fault_child.py")
 SOON = 2.0  # seconds that workers have to go after the program
 BETWEEN = 0.2  # seconds from one Ctrl-C to the next
-SESSION = 3  # its place in /proc/PID/stat, counted from the state
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ def try_out(library: str, fault: str, limit: float) -> Record:
             orphans = 0 if code is None else left_after(case.pid)
         finally:
             end(case)
-        return Record(last_told(folder), code, orphans)
+        told_lines = (folder / "told").read_text(errors="replace")
+        return Record(last_told(told_lines), code, orphans)
 
 
 def watched(
@@ -95,40 +93,6 @@ def left_after(session: int) -> int:
     while (alive := len([*members(session)])) and time.monotonic() < deadline:
         time.sleep(0.02)
     return alive
-
-
-def members(session: int) -> Iterator[int]:
-    """The processes of a session that still run."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        with suppress(OSError):
-            # The name of a process stands in brackets, and may hold anything.
-            fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-            if int(fields[SESSION]) == session and fields[0] not in "ZX":
-                yield int(entry.name)
-
-
-def end(case: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of a session, and of what it starts meanwhile."""
-    if case.poll() is None:
-        os.killpg(case.pid, signal.SIGKILL)
-        case.wait()
-    while alive := [*members(case.pid)]:
-        for pid in alive:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
-def last_told(folder: Path) -> dict[str, Any] | None:
-    """The line of JSON that the case printed, whatever else was printed beside it."""
-    for line in reversed((folder / "told").read_text(errors="replace").splitlines()):
-        with suppress(json.JSONDecodeError):
-            told = json.loads(line)
-            if isinstance(told, dict):
-                return told
-    return None
 
 
 def judge(fault: Fault, record: Record) -> Verdict:

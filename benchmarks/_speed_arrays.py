@@ -1,0 +1,87 @@
+"""Arrays of numpy to one worker process and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from benchmarks import _speed_peers as peers
+from benchmarks._speed_goals import faster_than_peers
+from benchmarks._speed_model import BY_HAND, OURS, Job, Workload
+
+__all__ = ["ARRAYS"]
+
+DIFFERENT = 4  # arrays that take turns
+
+
+def as_it_is(array: Any) -> Any:
+    """The worker gives back what it was given."""
+    return array
+
+
+def one_more(array: Any) -> Any:
+    """The worker makes a new array."""
+    return array + 1
+
+
+def arrays(count: int, mebibytes: int) -> Iterator[Any]:
+    """Arrays of doubles, each full of its own number."""
+    import numpy
+
+    made = [numpy.full(mebibytes << 17, float(number)) for number in range(DIFFERENT)]
+    for number in range(count):
+        yield made[number % DIFFERENT]
+
+
+def expected(job: Job, added: int) -> float:
+    """The sum of what the ends of all arrays come to."""
+    return float(sum(number % DIFFERENT + added for number in range(job.items)) * 2)
+
+
+def ends(results: Any) -> float:
+    """Look at the ends of every array that came back."""
+    return float(sum(array[0] + array[-1] for array in results))
+
+
+def copies(library: Any, job: Job, mebibytes: int, function: Any) -> float:
+    """Copied twice in the parent, and nothing else."""
+    there = (array.copy() for array in arrays(job.items, mebibytes))
+    return ends(function(array).copy() for array in there)
+
+
+def mapped(library: Any, job: Job, mebibytes: int, function: Any, way: peers.Map) -> float:
+    """A library that maps a function over the arrays."""
+    return ends(way(library, function, arrays(job.items, mebibytes), 1))
+
+
+WAYS: dict[tuple[str, str], peers.Map] = {
+    **peers.PROCESS_MAPS,
+    ("pyper", "multiprocess"): partial(peers.pyper_process, throttle=8),
+}
+
+
+def workload(mebibytes: int, items: int, what: str, function: Any, times: float) -> Workload:
+    """The same ways for every size and function."""
+    it = Workload(
+        f"arrays {mebibytes} MiB, {what}",
+        f"arrays of {mebibytes} MiB to one process and back: {what}",
+        items,
+        partial(expected, added=1 if function is one_more else 0),
+        goals=(
+            faster_than_peers(f"{OURS}, fork", times, "beside every peer", but=(BY_HAND,)),
+        ),
+    )
+    case = partial(partial, mebibytes=mebibytes, function=function)
+    it.add(BY_HAND, "two copies in the parent", case(copies))
+    it.add(OURS, "fork", case(mapped, way=peers.ours))
+    for (library, label), way in WAYS.items():
+        it.add(library, label, case(mapped, way=way))
+    return it
+
+
+ARRAYS = tuple(
+    workload(mebibytes, items, what, function, times)
+    for mebibytes, items in ((1, 200), (8, 40))
+    for what, function, times in (("the same back", as_it_is, 5), ("a new one back", one_more, 3))
+)

@@ -1,0 +1,174 @@
+"""Tiny stages without any concurrency: what a pipeline costs over a loop that calls them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from benchmarks import _speed_work as work
+from benchmarks._speed_goals import faster_than_peers, no_dearer
+from benchmarks._speed_model import BY_HAND, OURS, Job, Workload
+
+__all__ = ["GENERATORS", "VALUES"]
+
+MANY = 1_000_000
+LOOP = f"{BY_HAND}, loop"
+
+
+def right(job: Job) -> int:
+    """The sum of what comes out."""
+    return work.sum_of_all(job.items)
+
+
+def loop(library: Any, job: Job) -> int:
+    """The functions of the stages, called one after the other."""
+    return work.sum_of_all(job.items)
+
+
+Stages = tuple[Callable[..., Any], ...]
+
+PLAIN: Stages = (work.plus, work.times, work.xor)
+YIELDING: Stages = (work.yield_plus, work.yield_times, work.yield_xor)
+PUTTING: Stages = (work.put_plus, work.put_times, work.put_xor)
+STREAMING: Stages = (work.stream_plus, work.stream_times, work.stream_xor)
+
+
+def pipeline(library: Any, job: Job, stages: Stages, **options: Any) -> Any:
+    """Three stages behind a source of whole numbers."""
+    pipe = library.Pipeline("inline")
+    pipe.source(range(job.items))
+    for number, stage in enumerate(stages):
+        pipe.processor(stage, name=f"stage {number}", **options)
+    return pipe
+
+
+def run_and_consumer(library: Any, job: Job, stages: Stages, **options: Any) -> int:
+    """A run whose consumer adds up."""
+    pipe = pipeline(library, job, stages, **options)
+    total = 0
+
+    @pipe.consumer
+    def add(y: int) -> None:
+        nonlocal total
+        total += y
+
+    pipe.run(execution="inline")
+    return total
+
+
+def stream(library: Any, job: Job, stages: Stages, **options: Any) -> int:
+    """The outputs, added up by the caller."""
+    total = 0
+    for y in pipeline(library, job, stages, **options).stream(execution="inline"):
+        total += y
+    return total
+
+
+VALUES = Workload(
+    "inline values",
+    "three stages that return a value, inline",
+    MANY,
+    right,
+    goals=(
+        no_dearer(f"{OURS}, run and a consumer", LOOP, 1.25, "run, beside the loop"),
+        no_dearer(f"{OURS}, stream", LOOP, 1.25, "stream, beside the loop"),
+        faster_than_peers(f"{OURS}, stream", 10, "stream, beside every peer", but=(BY_HAND,)),
+    ),
+)
+VALUES.add(BY_HAND, "loop", loop)
+VALUES.add(OURS, "run and a consumer", partial(run_and_consumer, stages=PLAIN))
+VALUES.add(OURS, "stream", partial(stream, stages=PLAIN))
+
+
+@VALUES.case("dask.bag", "synchronous scheduler", items=300_000)
+def dask_bag(library: Any, job: Job) -> int:
+    """A bag that is mapped thrice and summed."""
+    bag = library.from_sequence(range(job.items), npartitions=4)
+    for stage in PLAIN:
+        bag = bag.map(stage)
+    return int(bag.sum().compute(scheduler="sync"))
+
+
+@VALUES.case("pypeln", "sync.map", items=150_000)
+def pypeln_sync(library: Any, job: Job) -> int:
+    """The stages of the synchronous kind."""
+    stage: Any = range(job.items)
+    for function in PLAIN:
+        stage = library.sync.map(function, stage)
+    return sum(stage)
+
+
+@VALUES.case("aiostream", "map", items=100_000)
+def aiostream(library: Any, job: Job) -> int:
+    """Streams over one another."""
+    stage = library.stream.range(job.items)
+    for function in PLAIN:
+        stage = library.stream.map(stage, function)
+
+    async def add_up() -> int:
+        total = 0
+        async with stage.stream() as results:
+            async for y in results:
+                total += y
+        return total
+
+    return asyncio.run(add_up())
+
+
+@VALUES.case("streamz", "map", items=50_000)
+def streamz(library: Any, job: Job) -> int:
+    """A stream that items are emitted into."""
+    total = 0
+
+    def add(y: int) -> None:
+        nonlocal total
+        total += y
+
+    source = library.Stream()
+    end = source
+    for function in PLAIN:
+        end = end.map(function)
+    end.sink(add)
+    for x in range(job.items):
+        source.emit(x)
+    return total
+
+
+GENERATORS = Workload(
+    "inline generators",
+    "three stages that may emit any number of values, inline",
+    MANY,
+    right,
+    goals=(
+        no_dearer(f"{OURS}, stages that take `output`", LOOP, 1.7, "`output`, beside the loop"),
+        no_dearer(f"{OURS}, stages that yield", LOOP, 1.7, "`yield`, beside the loop"),
+        no_dearer(f"{OURS}, stream=True", LOOP, 1.15, "`stream=True`, beside the loop"),
+    ),
+)
+GENERATORS.add(BY_HAND, "loop", loop)
+GENERATORS.add(OURS, "stages that yield", partial(stream, stages=YIELDING))
+GENERATORS.add(OURS, "stages that take `output`", partial(stream, stages=PUTTING))
+GENERATORS.add(OURS, "stream=True", partial(stream, stages=STREAMING, stream=True))
+
+
+@GENERATORS.case(BY_HAND, "loops over generators for each item")
+def nested(library: Any, job: Job) -> int:
+    """What stages that yield amount to without a library."""
+    total = 0
+    for x in range(job.items):
+        for a in work.yield_plus(x):
+            for b in work.yield_times(a):
+                for c in work.yield_xor(b):
+                    total += c
+    return total
+
+
+@GENERATORS.case("pypeln", "sync.flat_map", items=100_000)
+def pypeln_flat(library: Any, job: Job) -> int:
+    """The stages of the synchronous kind that give many."""
+    stage: Any = range(job.items)
+    for function in YIELDING:
+        stage = library.sync.flat_map(function, stage)
+    return sum(stage)
