@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
+from itertools import cycle, islice
 from typing import Any
 
 from benchmarks import _speed_peers as peers
@@ -25,13 +26,17 @@ def one_more(array: Any) -> Any:
     return array + 1
 
 
-def arrays(count: int, mebibytes: int) -> Iterator[Any]:
+@cache
+def made(mebibytes: int) -> list[Any]:
     """Arrays of doubles, each full of its own number."""
     import numpy
 
-    made = [numpy.full(mebibytes << 17, float(number)) for number in range(DIFFERENT)]
-    for number in range(count):
-        yield made[number % DIFFERENT]
+    return [numpy.full(mebibytes << 17, float(number)) for number in range(DIFFERENT)]
+
+
+def arrays(job: Job, mebibytes: int) -> Iterator[Any]:
+    """These arrays, in turns."""
+    return islice(cycle(made(mebibytes)), job.items)
 
 
 def expected(job: Job, added: int) -> float:
@@ -46,19 +51,24 @@ def ends(results: Any) -> float:
 
 def copies(library: Any, job: Job, mebibytes: int, function: Any) -> float:
     """Copied twice in the parent, and nothing else."""
-    there = (array.copy() for array in arrays(job.items, mebibytes))
+    there = (array.copy() for array in arrays(job, mebibytes))
     return ends(function(array).copy() for array in there)
 
 
-def mapped(library: Any, job: Job, mebibytes: int, function: Any, way: peers.Map) -> float:
+def mapped(
+    library: Any, job: Job, mebibytes: int, function: Any, way: peers.Map, workers: int = 1
+) -> float:
     """A library that maps a function over the arrays."""
-    return ends(way(library, function, arrays(job.items, mebibytes), 1))
+    return ends(way(library, function, arrays(job, mebibytes), workers))
 
 
 WAYS: dict[tuple[str, str], peers.Map] = {
     **peers.PROCESS_MAPS,
     ("pyper", "multiprocess"): partial(peers.pyper_process, throttle=8),
+    # With one worker it would run in the parent, and it maps large arrays into memory.
+    ("joblib", "loky, two workers"): peers.PROCESS_MAPS["joblib", "loky"],
 }
+del WAYS["joblib", "loky"]
 
 
 def workload(mebibytes: int, items: int, what: str, function: Any, times: float) -> Workload:
@@ -68,6 +78,7 @@ def workload(mebibytes: int, items: int, what: str, function: Any, times: float)
         f"arrays of {mebibytes} MiB to one process and back: {what}",
         items,
         partial(expected, added=1 if function is one_more else 0),
+        prepare=lambda job: made(mebibytes),
         goals=(
             faster_than_peers(f"{OURS}, fork", times, "beside every peer", but=(BY_HAND,)),
         ),
@@ -76,7 +87,8 @@ def workload(mebibytes: int, items: int, what: str, function: Any, times: float)
     it.add(BY_HAND, "two copies in the parent", case(copies))
     it.add(OURS, "fork", case(mapped, way=peers.ours))
     for (library, label), way in WAYS.items():
-        it.add(library, label, case(mapped, way=way))
+        workers = 2 if library == "joblib" else 1
+        it.add(library, label, case(mapped, way=way, workers=workers))
     return it
 
 

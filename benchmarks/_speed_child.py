@@ -33,6 +33,7 @@ def measured(workload: str, name: str, job: Job) -> dict[str, Any]:
     case = plan.cases[name]
     modules = LIBRARIES[case.library].modules
     library, *_ = [import_module(module) for module in (modules[:1] if plan.cold else modules)]
+    plan.prepare(job)
     began = time.perf_counter()
     result = case.run(library, job)
     took = time.perf_counter() - began

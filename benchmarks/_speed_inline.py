@@ -150,7 +150,7 @@ GENERATORS = Workload(
 GENERATORS.add(BY_HAND, "loop", loop)
 GENERATORS.add(OURS, "stages that yield", partial(stream, stages=YIELDING))
 GENERATORS.add(OURS, "stages that take `output`", partial(stream, stages=PUTTING))
-GENERATORS.add(OURS, "stream=True", partial(stream, stages=STREAMING, stream=True))
+GENERATORS.add(OURS, "stream=True", partial(stream, stages=STREAMING, stream=True), 100_000)
 
 
 @GENERATORS.case(BY_HAND, "loops over generators for each item")

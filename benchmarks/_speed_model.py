@@ -8,8 +8,9 @@ length says what an item cost, as ``job.each``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks._speed_goals import Goal
@@ -29,18 +30,19 @@ class Library:
     distribution: str | None = None  # None: it comes with Python
 
 
+def our_modules() -> Iterator[str]:
+    """All modules of the library: most are imported late, but before the clock here."""
+    root = Path(__file__).resolve().parents[1]
+    yield OURS
+    for room in ("contexts", "declaring", "engine", "plan", "primitives"):
+        for path in sorted((root / OURS / room).glob("[a-z]*.py")):
+            yield f"{OURS}.{room}.{path.stem}"
+    yield from (f"{OURS}.pipeline", f"{OURS}.run_options")
+
+
 LIBRARIES = {
     BY_HAND: Library(("builtins",)),
-    OURS: Library(
-        (
-            "minigun_py",
-            "minigun_py.engine.orchestrator",
-            "minigun_py.contexts.thread",
-            "minigun_py.contexts.coroutine",
-            "minigun_py.contexts.fork",
-        ),
-        "minigun-py",
-    ),
+    OURS: Library(tuple(our_modules()), "minigun-py"),
     "concurrent.futures": Library(
         ("concurrent.futures", "concurrent.futures.process", "concurrent.futures.thread")
     ),
@@ -88,8 +90,8 @@ class Case:
         return f"{self.library}, {self.label}" if self.label else self.library
 
 
-def anything(job: Job) -> None:
-    """There is no result to check."""
+def nothing(job: Job) -> None:
+    """There is no result to check, and nothing to prepare."""
 
 
 def lock_is_gone() -> bool:
@@ -108,10 +110,11 @@ class Workload:
     name: str
     title: str  # in words, for the heading of its table
     items: int
-    expected: Callable[[Job], object] = anything  # the right result
+    expected: Callable[[Job], object] = nothing  # the right result
     goals: tuple[Goal, ...] = ()
     column: str = "µs/item"
     scale: float = 1e6  # from what an item cost to what stands in that column
+    prepare: Callable[[Job], object] = nothing  # what is done before the clock is started
     cold: bool = False  # whether a library's own late imports are part of what is measured
     obstacle: Callable[[], str | None] = no_obstacle  # why it cannot be measured here
     cases: dict[str, Case] = field(default_factory=dict)

@@ -36,6 +36,7 @@ def try_out(workload: str, case: str, per_ms: int, quick: bool, limit: float) ->
 def run_fresh(arguments: Sequence[str], limit: float) -> tuple[int | None, str, str]:
     """Run Python in a session of its own: exit status (None: killed), and what it printed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody compiles a library at every start
     # Files and not pipes: what a killed process leaves behind may hold a pipe open for ever.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         leader = subprocess.Popen(
