@@ -124,9 +124,11 @@ class Workload:
         """The case that every other is set against."""
         return next(iter(self.cases))
 
-    def add(self, library: str, label: str, run: Run, items: int | None = None) -> None:
+    def add(
+        self, library: str, label: str, run: Run, items: int | None = None, is_long: bool = False
+    ) -> None:
         """Declare a case; a slow one is given fewer items."""
-        case = Case(library, label, items or self.items, run)
+        case = Case(library, label, items or self.items, run, is_long)
         assert case.name not in self.cases, case.name
         self.cases[case.name] = case
 

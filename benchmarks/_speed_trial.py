@@ -24,7 +24,7 @@ def try_out(workload: str, case: str, per_ms: int, quick: bool, limit: float) ->
     command = ["-m", "benchmarks._speed_child", workload, case, str(per_ms), size]
     code, printed, errors = run_fresh(command, limit)
     if code is None:
-        return Outcome(trouble="hung")
+        return Outcome(trouble=f"hung: no end in {limit:g} s")
     told = last_told(printed)
     if told is not None:
         return Outcome(told.get("each"), told.get("also", {}), told.get("trouble", ""))
