@@ -70,8 +70,12 @@ elsewhere:  ## the contract and fault suites on each of $(MINIGUN_PYTHONS)
 	done; \
 	echo "Other Pythons, run:$${ran:- none}; not found:$${missing:- none}"
 
-bench: $(VENV)/.cli  ## every benchmark
-	@set -e; for file in $(BENCHMARKS); do echo "--- $$file"; $(BIN)/python "$$file"; done
+bench: $(VENV)/.bench  ## every benchmark; the speed goes into benchmarks/RESULTS.md
+	@set -e; for file in $(filter-out benchmarks/speed.py,$(BENCHMARKS)); do \
+	    echo "--- $$file"; $(BIN)/python "$$file"; \
+	done
+	@echo '--- benchmarks/speed.py'
+	@$(BIN)/python benchmarks/speed.py --write benchmarks/RESULTS.md
 
 soak: $(VENV)/.test  ## the suite with many more examples, faults and items, and no time-out
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -o timeout=0 -o faulthandler_timeout=0
@@ -86,6 +90,6 @@ $(VENV)/.made:
 	$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/.cli $(VENV)/.test $(VENV)/.dev: $(VENV)/.%: pyproject.toml $(VENV)/.made
+$(VENV)/.cli $(VENV)/.test $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml $(VENV)/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks._session import end, last_told, members
 from benchmarks._fault_cases import FAULTS, ITEMS, PLENTY, TAKEN, End, Fault
+from benchmarks._session import end, last_told, members
 
 __all__ = ["Record", "Verdict", "judge", "try_out"]
 

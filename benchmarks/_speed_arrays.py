@@ -79,9 +79,7 @@ def workload(mebibytes: int, items: int, what: str, function: Any, times: float)
         items,
         partial(expected, added=1 if function is one_more else 0),
         prepare=lambda job: made(mebibytes),
-        goals=(
-            faster_than_peers(f"{OURS}, fork", times, "beside every peer", but=(BY_HAND,)),
-        ),
+        goals=(faster_than_peers(f"{OURS}, fork", times, "beside every peer", but=(BY_HAND,)),),
     )
     case = partial(partial, mebibytes=mebibytes, function=function)
     it.add(BY_HAND, "two copies in the parent", case(copies))

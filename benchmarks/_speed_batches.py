@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from itertools import batched, chain
 from typing import Any
 
 from benchmarks import _speed_peers as peers
 from benchmarks._speed_goals import faster_than_peers
 from benchmarks._speed_model import BY_HAND, OURS, Job, Workload
+from benchmarks._speed_work import in_batches
 
 __all__ = ["BATCHES"]
 
@@ -43,7 +43,7 @@ BATCHES = Workload(
 @BATCHES.case(BY_HAND, "loop")
 def loop(library: Any, job: Job) -> int:
     """The same batches, transformed in the parent."""
-    return sum(sum(transformed(batch)) for batch in batched(range(job.items), SIZE))
+    return sum(sum(transformed(batch)) for batch in in_batches(range(job.items), SIZE))
 
 
 @BATCHES.case(OURS, "batch and fork")
@@ -58,13 +58,11 @@ def ours(library: Any, job: Job) -> int:
 
 def by_hand(library: Any, job: Job, way: peers.Map) -> int:
     """Batches made in the parent, and a library that maps a function over them."""
-    batches = map(list, batched(range(job.items), SIZE))
+    batches = in_batches(range(job.items), SIZE)
     return sum(sum(batch) for batch in way(library, transformed, batches, WORKERS))
 
 
-def mpire_batches(
-    library: Any, function: Any, items: Iterable[Any], workers: int
-) -> Iterable[Any]:
+def mpire_batches(library: Any, function: Any, items: Iterable[Any], workers: int) -> Iterable[Any]:
     """It would take a list for the arguments of a call."""
     return peers.mpire_imap(library, function, ((item,) for item in items), workers, chunk=1)
 

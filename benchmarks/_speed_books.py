@@ -11,7 +11,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
-from itertools import batched
 from typing import Any
 
 from benchmarks import _speed_peers as peers
@@ -49,15 +48,16 @@ def ran(worker: Any, items: list[int]) -> list[int]:
 def bare_thread(library: Any, job: Job) -> int:
     """A thread that draws, one that runs, and channels before and behind it."""
     from minigun_py.errors import EndOfChannel
-    from minigun_py.primitives.channel import open_channel
+    from minigun_py.primitives.channel import Receiver, Sender, open_channel
 
     worker = opened(library, "thread")
-    put_items, get_items = open_channel(CHUNK)
-    put_results, get_results = open_channel(CHUNK)
+    first: tuple[Sender[int], Receiver[int]] = open_channel(CHUNK)
+    second: tuple[Sender[int], Receiver[int]] = open_channel(CHUNK)
+    (put_items, get_items), (put_results, get_results) = first, second
 
     def draw() -> None:
         with put_items:
-            for chunk in batched(range(job.items), CHUNK):
+            for chunk in work.in_batches(range(job.items), CHUNK):
                 put_items.send_many(chunk)
 
     def run() -> None:
@@ -98,11 +98,11 @@ def bare_fork(library: Any, job: Job) -> int:
     there.close()
     total = waiting = 0
     with here:
-        for number, chunk in enumerate(batched(range(job.items), CHUNK)):
+        for number, chunk in enumerate(work.in_batches(range(job.items), CHUNK)):
             if waiting == AHEAD:
                 total += sum(answered(here))
                 waiting -= 1
-            wire.write_frame(here, wire.encode(wire.FrameKind.RUN, number, list(chunk)))
+            wire.write_frame(here, wire.encode(wire.FrameKind.RUN, number, chunk))
             waiting += 1
         total += sum(sum(answered(here)) for _ in range(waiting))
     os.waitpid(pid, 0)

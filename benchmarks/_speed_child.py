@@ -32,7 +32,7 @@ def measured(workload: str, name: str, job: Job) -> dict[str, Any]:
     plan = WORKLOADS[workload]
     case = plan.cases[name]
     modules = LIBRARIES[case.library].modules
-    library, *_ = [import_module(module) for module in (modules[:1] if plan.cold else modules)]
+    library, *_ = [import_module(module) for module in modules]
     plan.prepare(job)
     began = time.perf_counter()
     result = case.run(library, job)

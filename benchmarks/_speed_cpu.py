@@ -85,9 +85,15 @@ def workload(name: str, title: str, items: int, load: Load, limit: float) -> Wor
 
 
 CPU = (
-    workload("cpu 5 ms", "items of 5 ms in two processes", 200, partial(even, milliseconds=5), 1.05),
     workload(
-        "cpu 100 us", "items of 0.1 ms in two processes", 8000, partial(even, milliseconds=0.1), 1.10
+        "cpu 5 ms", "items of 5 ms in two processes", 200, partial(even, milliseconds=5), 1.05
+    ),
+    workload(
+        "cpu 100 us",
+        "items of 0.1 ms in two processes",
+        8000,
+        partial(even, milliseconds=0.1),
+        1.10,
     ),
     workload(
         "cpu skewed", "items of 0.2 ms, every 25th of 20 ms, in two processes", 1000, skewed, 1.10
@@ -130,9 +136,9 @@ def bare_threads(library: Any, job: Job) -> int:
 FREE_THREADS.add(
     OURS,
     "thread",
-    partial(mapped, load=partial(even, milliseconds=5), way=partial(peers.ours, execution="thread")),
+    partial(
+        mapped, load=partial(even, milliseconds=5), way=partial(peers.ours, execution="thread")
+    ),
 )
 for (library, label), way in peers.THREAD_MAPS.items():
-    FREE_THREADS.add(
-        library, label, partial(mapped, load=partial(even, milliseconds=5), way=way)
-    )
+    FREE_THREADS.add(library, label, partial(mapped, load=partial(even, milliseconds=5), way=way))

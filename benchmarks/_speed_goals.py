@@ -83,8 +83,9 @@ def median_each(rounds: Rounds, case: str) -> float | None:
 
 def minima_ratio(rounds: Rounds, case: str, reference: str) -> float | None:
     """The best round of a case against the best one of another."""
-    mine, its = measured(rounds, case), measured(rounds, reference)
-    return min(mine) / min(its) if mine and its and min(its) else None
+    mine = min(measured(rounds, case), default=None)
+    its = min(measured(rounds, reference), default=None)
+    return mine / its if mine is not None and its else None
 
 
 def no_dearer(case: str, reference: str, times: float, words: str) -> Goal:

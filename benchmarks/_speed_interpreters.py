@@ -10,7 +10,7 @@ from benchmarks import _speed_peers as peers
 from benchmarks import _speed_work as work
 from benchmarks._speed_cpu import total_of_items
 from benchmarks._speed_goals import at_speed_of, faster_than_peers
-from benchmarks._speed_inline import LOOP, loop, right
+from benchmarks._speed_inline import loop, right
 from benchmarks._speed_model import BY_HAND, OURS, Job, Workload
 
 __all__ = ["TINY_INTERPRETERS", "WARM_INTERPRETERS"]
@@ -21,8 +21,9 @@ WORKERS = 2
 def interpreters_missing() -> str | None:
     """Why there are none."""
     from minigun_py.contexts.registry import obstacle_to
+    from minigun_py.placement import ContextKind
 
-    return obstacle_to("subinterpreter") and "needs Python 3.14, which has subinterpreters"
+    return None if obstacle_to(ContextKind.SUBINTERPRETER) is None else "needs subinterpreters"
 
 
 def warm(library: Any, job: Job, execution: str) -> int:

@@ -15,7 +15,17 @@ from typing import Any
 
 from benchmarks._speed_goals import Goal
 
-__all__ = ["BY_HAND", "LIBRARIES", "OURS", "Case", "Job", "Library", "Run", "Workload", "lock_is_gone"]
+__all__ = [
+    "BY_HAND",
+    "LIBRARIES",
+    "OURS",
+    "Case",
+    "Job",
+    "Library",
+    "Run",
+    "Workload",
+    "lock_is_gone",
+]
 
 OURS = "minigun_py"
 BY_HAND = "by hand"
@@ -115,7 +125,6 @@ class Workload:
     column: str = "µs/item"
     scale: float = 1e6  # from what an item cost to what stands in that column
     prepare: Callable[[Job], object] = nothing  # what is done before the clock is started
-    cold: bool = False  # whether a library's own late imports are part of what is measured
     obstacle: Callable[[], str | None] = no_obstacle  # why it cannot be measured here
     cases: dict[str, Case] = field(default_factory=dict)
 
@@ -132,9 +141,7 @@ class Workload:
         assert case.name not in self.cases, case.name
         self.cases[case.name] = case
 
-    def case(
-        self, library: str, label: str = "", items: int | None = None
-    ) -> Callable[[Run], Run]:
+    def case(self, library: str, label: str = "", items: int | None = None) -> Callable[[Run], Run]:
         """A decorator that declares a function as a case."""
 
         def declare(run: Run) -> Run:

@@ -6,7 +6,6 @@ has that, and with the chunks that are named in the label of the case. All that 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -85,9 +84,7 @@ def joblib_parallel(
     batch: int | str = "auto",
 ) -> Iterator[Any]:
     """`Parallel` as a generator."""
-    parallel = library.Parallel(
-        workers, backend=backend, return_as="generator", batch_size=batch
-    )
+    parallel = library.Parallel(workers, backend=backend, return_as="generator", batch_size=batch)
     yield from parallel(library.delayed(function)(item) for item in items)
 
 
@@ -149,11 +146,12 @@ def asyncio_workers(
             results.append(await function(item))  # noqa: PERF401 - they share the list
 
     async def run() -> list[Any]:
-        shared, results = iter(items), []
-        await asyncio.gather(*(work(shared, results) for _ in range(workers)))
+        shared = iter(items)
+        results: list[Any] = []
+        await library.gather(*(work(shared, results) for _ in range(workers)))
         return results
 
-    return asyncio.run(run())
+    return list(library.run(run()))
 
 
 def aiostream_map(
@@ -163,18 +161,23 @@ def aiostream_map(
     mapped = library.stream.map(
         library.stream.iterate(items), function, ordered=False, task_limit=workers
     )
-    return asyncio.run(drawn(mapped.stream()))
+    return all_of(mapped.stream())
 
 
 def pyper_async(library: Any, function: Function, items: Iterable[Any], workers: int) -> list[Any]:
     """A task of coroutines."""
     source = library.task(partial(iter, items), branch=True, throttle=BOUND)
-    return asyncio.run(drawn((source | library.task(function, workers=workers))()))
+    return all_of((source | library.task(function, workers=workers))())
 
 
-async def drawn(stream: AsyncIterator[Any]) -> list[Any]:
+def all_of(stream: AsyncIterator[Any]) -> list[Any]:
     """All that an asynchronous iterator gives."""
-    return [item async for item in stream]
+    import asyncio
+
+    async def drawn() -> list[Any]:
+        return [item async for item in stream]
+
+    return asyncio.run(drawn())
 
 
 def pypeln_task(

@@ -65,14 +65,15 @@ TINY.add(
     200_000,
 )
 TINY.add("mpire", "imap, its own chunks", partial(composed, way=peers.mpire_imap), 100_000)
-TINY.add(
-    "mpire", "imap, chunk 1000", partial(composed, way=peers.mpire_imap, chunk=1000), 100_000
-)
+TINY.add("mpire", "imap, chunk 1000", partial(composed, way=peers.mpire_imap, chunk=1000), 100_000)
 TINY.add("joblib", "loky, its own batches", partial(composed, way=peers.joblib_parallel), 40_000)
 TINY.add("pypeln", "process.map", partial(composed, way=peers.pypeln_process), 1000)
 TINY.add("pyper", "multiprocess", partial(composed, way=peers.pyper_process), 1000)
 TINY.add(
-    "spdl", "region, 1000 in a transfer", partial(composed, way=peers.spdl_region, buffer=1000), 4000
+    "spdl",
+    "region, 1000 in a transfer",
+    partial(composed, way=peers.spdl_region, buffer=1000),
+    4000,
 )
 
 

@@ -152,9 +152,7 @@ LATENCY = Workload(
     "thread latency",
     "an item every 2 ms from one thread to the next; the median of their delays",
     400,
-    goals=(
-        no_dearer(f"{OURS}, source to thread", f"{BY_HAND}, queue.Queue", 1.5, "median delay"),
-    ),
+    goals=(no_dearer(f"{OURS}, source to thread", f"{BY_HAND}, queue.Queue", 1.5, "median delay"),),
     column="µs",
 )
 

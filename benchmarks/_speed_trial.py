@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from benchmarks._session import end, last_told
 from benchmarks._speed_goals import Outcome
@@ -54,8 +55,10 @@ def run_fresh(arguments: Sequence[str], limit: float) -> tuple[int | None, str, 
             code = None
         finally:
             end(leader)
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode(errors="replace"))
-    return code, *texts
+        return code, text_of(out), text_of(err)
+
+
+def text_of(file: IO[bytes]) -> str:
+    """What was written into a file."""
+    file.seek(0)
+    return file.read().decode(errors="replace")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "burn",
     "burn_skewed",
     "calibrated",
+    "in_batches",
     "nap",
     "nap_async",
     "plus",
@@ -111,6 +112,13 @@ def stream_xor(items: Iterable[int]) -> Iterator[int]:
         yield x ^ 3
 
 
+def in_batches(items: Iterable[int], size: int) -> Iterator[list[int]]:
+    """Lists of so many items, and what is left."""
+    iterator = iter(items)
+    while batch := [*islice(iterator, size)]:
+        yield batch
+
+
 def burn(turns: int, item: int) -> int:
     """Keep a processor busy in plain Python, and give the item back."""
     x = item
@@ -143,5 +151,7 @@ def nap(item: int) -> int:
 
 async def nap_async(item: int) -> int:
     """The same as a coroutine."""
+    import asyncio  # late, for the programs that measure how soon there is a result
+
     await asyncio.sleep(NAP)
     return item

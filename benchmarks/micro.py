@@ -29,7 +29,7 @@ from benchmarks import _speed_work as work
 from minigun_py import CancelToken, Pipeline
 from minigun_py.contexts.wire import FrameKind, encode, read_frame, write_frame
 from minigun_py.engine.kernel import SegmentKernel
-from minigun_py.primitives.channel import open_channel
+from minigun_py.primitives.channel import Receiver, Sender, open_channel
 
 CHUNK = 1000
 CHUNKS = 100
@@ -131,9 +131,14 @@ def queued(make: Callable[[], Any], chunks: int) -> int:
     return taken(put, iter(room.get, END))
 
 
+def channel() -> tuple[Sender[int], Receiver[int]]:
+    """Of as many items as a chunk has."""
+    return open_channel(CHUNK)
+
+
 def hop_by_one(chunks: int) -> int:
     """The same by a channel."""
-    sender, receiver = open_channel(CHUNK)
+    sender, receiver = channel()
 
     def put() -> None:
         with sender:
@@ -146,7 +151,7 @@ def hop_by_one(chunks: int) -> int:
 
 def hop_in_chunks(chunks: int) -> int:
     """Many at a time."""
-    sender, receiver = open_channel(CHUNK)
+    sender, receiver = channel()
     items = [*range(CHUNK)]
 
     def put() -> None:
