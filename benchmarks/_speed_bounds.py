@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,9 @@ def ahead(library: Any, job: Job, execution: str) -> None:
     seconds = SECONDS / 4 if job.quick else SECONDS
     threading.Timer(seconds, cancel.cancel).start()
     before, most = resident(), Peak()
-    try:
+    with suppress(library.RunCancelled):
         pipe.run(cancel=cancel)
-    except library.RunCancelled:
-        most.stop()
+    most.stop()
     # Each of two stages: its queue, and twice what travels together for its one worker.
     declared = 1 if execution == "inline" else 2 * (QUEUE + 2 * QUEUE)
     job.each = furthest
