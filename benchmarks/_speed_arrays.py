@@ -35,8 +35,8 @@ def made(mebibytes: int) -> list[Any]:
 
 
 def arrays(job: Job, mebibytes: int) -> Iterator[Any]:
-    """These arrays, in turns."""
-    return islice(cycle(made(mebibytes)), job.items)
+    """These arrays, in turns; each time as a new object, or a pickle would hold it only once."""
+    return (array.view() for array in islice(cycle(made(mebibytes)), job.items))
 
 
 def expected(job: Job, added: int) -> float:
