@@ -65,7 +65,7 @@ def ratio(rounds: Rounds, case: str, reference: str) -> float | None:
     ratios = [
         mine.each / its.each
         for mine, its in zip(rounds.get(case, ()), rounds.get(reference, ()), strict=False)
-        if mine.each is not None and its.each
+        if mine.each is not None and its.each is not None and its.each > 0
     ]
     return median(ratios) if ratios else None
 
@@ -82,10 +82,10 @@ def median_each(rounds: Rounds, case: str) -> float | None:
 
 
 def minima_ratio(rounds: Rounds, case: str, reference: str) -> float | None:
-    """The best round of a case against the best one of another."""
+    """The best round of a case against the best one of another; a cost below zero is noise."""
     mine = min(measured(rounds, case), default=None)
     its = min(measured(rounds, reference), default=None)
-    return mine / its if mine is not None and its else None
+    return None if mine is None or its is None or min(mine, its) <= 0 else mine / its
 
 
 def no_dearer(case: str, reference: str, times: float, words: str) -> Goal:

@@ -74,6 +74,12 @@ def test_a_goal_is_met_or_not(goal: Goal, value: float, met: bool) -> None:
     assert goal.met(figure) is met
 
 
+def test_a_cost_below_zero_is_noise() -> None:
+    measured = rounds(loop=[-1.0, 2.0], ours=[3.0, 4.0])
+    assert ratio(measured, "ours", "loop") == 2.0
+    assert minima_ratio(measured, "ours", "loop") is None
+
+
 def test_the_best_peer_counts() -> None:
     measured = {
         **rounds(ours=[1.0, 1.0], broken=[None]),
