@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from minigun_py.parallel_map import pmap
     from minigun_py.pipeline import Pipeline
     from minigun_py.placement import DEFAULT, GPU, HEAVY_CPU, HEAVY_IO, LIGHT_CPU, LIGHT_IO, Memory
+    from minigun_py.plan.own_stage import Stage
     from minigun_py.plan.signature import Output
-    from minigun_py.plan.stage import Stage
     from minigun_py.plan.stage_options import StageOptions
     from minigun_py.primitives.cancel import CancelToken
     from minigun_py.primitives.retry import Retry
@@ -140,7 +140,7 @@ _HOMES = {
     "Retry": "primitives.retry",
     "Run": "engine.run",
     "RunReport": "engine.report",
-    "Stage": "plan.stage",
+    "Stage": "plan.own_stage",
     "StageOptions": "plan.stage_options",
     "To": "emission",
     "current": "engine.current",

@@ -16,8 +16,9 @@ from minigun_py.engine.ready_made import ReadyMade
 from minigun_py.errors import UsageError
 from minigun_py.plan.hooks import Hook
 from minigun_py.plan.options import Ground, Options, Reference, checked_options, nearest
+from minigun_py.plan.own_stage import Stage
 from minigun_py.plan.scope import Nested, Scope
-from minigun_py.plan.stage import DeclaredStage, OwnStage, Stage
+from minigun_py.plan.stage import DeclaredStage, OwnStage
 from minigun_py.plan.stage_options import (
     BlockDefaults,
     EdgeOptions,

@@ -14,6 +14,7 @@ from minigun_py.declaring.grounds import caller
 from minigun_py.engine.ready_made import Batch, Deduplicate, Rebatch, unbatch
 from minigun_py.errors import UsageError
 from minigun_py.plan.options import Options
+from minigun_py.plan.own_stage import Stage
 from minigun_py.plan.signature import location
 from minigun_py.plan.stage import (
     Accumulator,
@@ -22,7 +23,6 @@ from minigun_py.plan.stage import (
     OwnStage,
     Processor,
     Producer,
-    Stage,
 )
 from minigun_py.plan.stage_options import ReadyMadeOptions, StageOptions, UnnamedOptions
 from minigun_py.run_options import check_iterable

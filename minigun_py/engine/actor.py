@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigun_py.errors import UsageError
+from minigun_py.plan.own_stage import NumberedStage, Stage, TimedStage
 from minigun_py.plan.signature import Shape, shape_of_flush, shape_of_process
-from minigun_py.plan.stage import DeclaredStage, NumberedStage, OwnStage, Stage, TimedStage
+from minigun_py.plan.stage import DeclaredStage, OwnStage
 
 __all__ = ["Actor", "actor_of"]
 

@@ -17,7 +17,7 @@ T = TypeVar("T")
 class _Group(Generic[T]):
     began: float
     items: list[T] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
+    numbers: list[range] = field(default_factory=list)
     bytes: int = 0
 
 
@@ -47,7 +47,7 @@ class Batcher(Generic[T]):
         self._size_of = size_of or estimated_bytes
         self._groups: dict[Any, _Group[T]] = {}  # the one that began first comes first
         self._pending = 0
-        self.let_go: list[int] = []
+        self.let_go: list[range] = []
         """The numbers of the calls of `add` of which nothing is held any more."""
 
     @property
@@ -72,10 +72,31 @@ class Batcher(Generic[T]):
         full = self.take_due(now)  # first: the items that come now are no part of these
         left = len(told)
         if not left:
-            self.let_go.append(number)
+            self.let_go.append(range(number, number + 1))
         for item, key, bytes_ in told:
             left -= 1
             full += self._add(item, key, bytes_, now, None if left else number)
+        return full
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether items differ in nothing that it looks at."""
+        return self._key is None and self._max_bytes is None
+
+    def add_many(self, items: list[T], now: float, number: int) -> list[list[T]]:
+        """As `add` for each of them, numbered from `number` on, if it `takes_many`."""
+        full = self.take_due(now)
+        most = min(self._size, self._max_pending or self._size)
+        start = 0
+        while start < len(items):
+            group = self._groups.setdefault(None, _Group(now))
+            some = items[start : start + most - len(group.items)]
+            _note(group.numbers, range(number + start, number + start + len(some)))
+            group.items += some
+            start += len(some)
+            self._pending += len(some)
+            if len(group.items) == most:
+                full.append(self._take(None))
         return full
 
     def take_due(self, now: float) -> list[list[T]]:
@@ -105,7 +126,7 @@ class Batcher(Generic[T]):
             group = self._groups[key] = _Group(now)
         group.items.append(item)
         if number is not None:
-            group.numbers.append(number)
+            _note(group.numbers, range(number, number + 1))
         group.bytes += bytes_
         self._pending += 1
         if len(group.items) == self._size or (self._max_bytes and group.bytes >= self._max_bytes):
@@ -119,3 +140,10 @@ class Batcher(Generic[T]):
         self._pending -= len(group.items)
         self.let_go += group.numbers
         return group.items
+
+
+def _note(numbers: list[range], span: range) -> None:
+    if numbers and numbers[-1].stop == span.start:
+        numbers[-1] = range(numbers[-1].start, span.stop)
+    else:
+        numbers.append(span)

@@ -91,10 +91,28 @@ class BoundSegment(SegmentWorker):
         timed = self._head.timed
         if timed is not None:
             timed.now = self._kernel.clock.now()
-        with self._timed(items):
-            self._loop(self._iterator)
+        if self._takes_many:
+            self._take_many(list(items))
+        else:
+            with self._timed(items):
+                self._loop(self._iterator)
         if timed is not None and timed.due is not None and timed.due <= timed.now:
             self._emit(timed.take_due())
+
+    @property
+    def _takes_many(self) -> bool:
+        """Whether the first stage takes a whole chunk in, as nobody looks at single items."""
+        stage, watched = self._head.numbered, self._kernel.is_watched
+        return stage is not None and stage.takes_many and self._shares is None and not watched
+
+    def _take_many(self, items: list[Any]) -> None:
+        stage, kept = self._head.numbered, self._state.kept
+        assert stage is not None
+        assert kept is not None
+        with self._timed(()):
+            kept.take(len(items))
+            values = stage.process_many(items)
+        self._emit(values)
 
     def hand_on(self, given: list[Any]) -> None:
         """Of a source that stands alone: put out what it has given."""

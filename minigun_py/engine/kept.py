@@ -7,7 +7,7 @@ number, so that what it keeps is known even if later items have gone.
 
 from __future__ import annotations
 
-from minigun_py.plan.stage import NumberedStage
+from minigun_py.plan.own_stage import NumberedStage
 
 __all__ = ["Kept"]
 
@@ -29,16 +29,16 @@ class Kept:
         """With all items before this number it has finished."""
         self.held = 0
         """How many it kept at the last `tell`."""
-        self._finished: list[int] = []  # by number, since `finished` was asked
+        self._finished: list[range] = []  # by number, since `finished` was asked
         self._base = 0  # the number of the first item of the lease at hand
         self._told = 0  # how much of `settled` was told
         self._gone = 0  # of the items from `settled` on: those it has finished with
 
-    def take(self) -> None:
-        """The stage takes an item in."""
+    def take(self, count: int = 1) -> None:
+        """The stage takes so many items in."""
         if self._stage is not None:
             self._stage.number = self.taken
-        self.taken += 1
+        self.taken += count
 
     def emitted(self) -> None:
         """The stage has emitted something."""
@@ -51,7 +51,7 @@ class Kept:
 
     def failed(self) -> None:
         """The item that was taken in last has failed."""
-        self._finished.append(self.taken - 1)
+        self._finished.append(range(self.taken - 1, self.taken))
 
     @property
     def last_taken(self) -> int | None:
@@ -69,17 +69,17 @@ class Kept:
             self._stage.let_go.clear()
         if self.settled > self._told:
             self._gone = 0
-        self._gone += sum(number >= self.settled for number in finished)
+        self._gone += sum(max(0, s.stop - max(s.start, self.settled)) for s in finished)
         spans = [range(self._told - self._base, self.settled - self._base)]
-        for number in finished:
-            _add(spans, number - self._base)
+        for span in finished:
+            _add(spans, range(span.start - self._base, span.stop - self._base))
         self._finished, self._told = [], self.settled
         return [span for span in spans if span]
 
     def tell(self, received: int) -> list[range]:
         """As `finished`, at the end of a lease of so many items."""
         end = self._base + received
-        self._finished += range(self.taken, end)  # what it was not given it does not keep
+        self._finished.append(range(self.taken, end))  # what it was not given it does not keep
         self.taken = max(self.taken, end)
         spans = self.finished()
         self.held = self.taken - self.settled - self._gone
@@ -87,9 +87,9 @@ class Kept:
         return spans
 
 
-def _add(spans: list[range], number: int) -> None:
+def _add(spans: list[range], span: range) -> None:
     last = spans[-1]
-    if last.stop == number:
-        spans[-1] = range(last.start, number + 1)
+    if last.stop == span.start:
+        spans[-1] = range(last.start, span.stop)
     else:
-        spans.append(range(number, number + 1))
+        spans.append(span)

@@ -115,10 +115,15 @@ class SegmentKernel:
         """Whether its workers may keep items between leases: its first stage can be flushed."""
         return self.segment.head.keeps_items
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether something is done before or behind each call of the first stage."""
+        return self.rules.looks_at_time or self.stages[0] in self.rules.deeds
+
     def _gathers(self, index: int) -> bool:
         """Whether the loops gather what a stage emits; elsewhere whoever calls it does."""
         shape = getattr(self.segment.stages[index], "shape", None)
-        watched = index == 0 and (self.holds or self.rules.looks_at_time or self.segment.is_source)
+        watched = index == 0 and (self.holds or self.is_watched or self.segment.is_source)
         watched = watched or self.stages[index] in self.rules.deeds
         plain = shape is not None and shape.function is not None
         return plain and not watched and not self.segment.is_routed(index)

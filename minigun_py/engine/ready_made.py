@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Final, Self
 
 from minigun_py.engine.batcher import Batcher
 from minigun_py.plan.options import check_positive, check_seconds, checked_options
+from minigun_py.plan.own_stage import NumberedStage, Stage, TimedStage
 from minigun_py.plan.passing import Passing, passing
-from minigun_py.plan.stage import NumberedStage, Stage, TimedStage
 
 __all__ = ["Batch", "Deduplicate", "ReadyMade", "Rebatch", "unbatch"]
 
@@ -69,6 +69,15 @@ class Batch(_Gathering, TimedStage):
     def process(self, item: Any) -> Iterator[list[Any]]:
         """Keep the item; lists that are full go."""
         yield from self._batcher.add((item,), self.now, self.number)
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether nobody has to be asked about an item."""
+        return self._batcher.takes_many
+
+    def process_many(self, items: list[Any]) -> list[list[Any]]:
+        """Keep items; lists that are full go."""
+        return self._batcher.add_many(items, self.now, self.number)
 
 
 @passing(Passing.REGROUPED)

@@ -209,3 +209,38 @@ def test_nothing_waits_that_is_due(
         now += seconds
         batcher.add(items, now)
         assert batcher.due is None or batcher.due > now
+
+
+@given(
+    st.integers(1, 5),
+    st.none() | st.integers(1, 7),
+    st.none() | st.floats(1.0, 3.0),
+    st.lists(st.tuples(st.lists(st.integers(), max_size=12), st.floats(0.0, 2.0)), max_size=8),
+)
+def test_many_at_once_are_as_one_by_one(
+    size: int,
+    max_pending: int | None,
+    max_wait: float | None,
+    chunks: list[tuple[list[int], float]],
+) -> None:
+    def batcher() -> Batcher[int]:
+        return Batcher(size, max_wait, max_pending=max_pending)
+
+    together, single = batcher(), batcher()
+    now, number = 0.0, 0
+    for items, later in chunks:
+        now += later
+        assert together.takes_many
+        mine = together.add_many(items, now, number)
+        theirs = single.take_due(now)  # as a worker asks before a chunk without items
+        for place, item in enumerate(items):
+            theirs += single.add((item,), now, number + place)
+        number += len(items)
+        assert (mine, together.pending, together.due) == (theirs, single.pending, single.due)
+    assert together.flush() == single.flush()
+    assert [n for span in together.let_go for n in span] == [n for s in single.let_go for n in s]
+
+
+@pytest.mark.parametrize("arguments", [{"key": str}, {"max_bytes": 10}])
+def test_where_each_item_is_looked_at_they_are_taken_one_by_one(arguments: dict[str, Any]) -> None:
+    assert not Batcher(3, **arguments).takes_many

@@ -17,8 +17,9 @@ from minigun_py.contexts.kernel import Post
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import WorkerDied
 from minigun_py.plan.options import Options
+from minigun_py.plan.own_stage import Stage
 from minigun_py.plan.segment import Segment
-from minigun_py.plan.stage import OwnStage, Stage
+from minigun_py.plan.stage import OwnStage
 from plan.drawing import processor
 
 Run = Callable[..., Harvest]

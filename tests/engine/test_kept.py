@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from minigun_py.engine.kept import Kept
-from minigun_py.plan.stage import NumberedStage
+from minigun_py.plan.own_stage import NumberedStage
 
 
 def told(kept: Kept, received: int) -> list[int]:
@@ -105,7 +105,7 @@ def test_a_stage_that_tells_by_number_is_told_the_numbers() -> None:
 def test_of_such_a_stage_only_what_it_says_is_finished_with(emitted: bool) -> None:
     stage = Numbered()
     kept = taking(3, stage)
-    stage.let_go += [0, 2]
+    stage.let_go += [range(1), range(2, 3)]
     if emitted:
         kept.emitted()
     assert (told(kept, 3), kept.held, stage.let_go) == ([0, 2], 1, [])
@@ -114,7 +114,7 @@ def test_of_such_a_stage_only_what_it_says_is_finished_with(emitted: bool) -> No
 def test_a_flush_of_such_a_stage_finishes_with_all() -> None:
     stage = Numbered()
     kept = taking(3, stage)
-    stage.let_go += [0, 1, 2]
+    stage.let_go += [range(3)]
     kept.flushed()
     assert ({*told(kept, 3)}, kept.held) == ({0, 1, 2}, 0)
 
@@ -145,7 +145,7 @@ class Keeping(RuleBasedStateMachine):
             self.mine.clear()
         elif self.mine:
             gone = data.draw(st.sets(st.sampled_from(sorted(self.mine))))
-            self.stage.let_go += sorted(gone)
+            self.stage.let_go += [range(number, number + 1) for number in sorted(gone)]
             self.mine -= gone
         self.kept.emitted()
 
@@ -158,7 +158,7 @@ class Keeping(RuleBasedStateMachine):
     @rule()
     def flush(self) -> None:
         if self.stage is not None:
-            self.stage.let_go += sorted(self.mine)
+            self.stage.let_go += [range(number, number + 1) for number in sorted(self.mine)]
         self.kept.flushed()
         self.mine.clear()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minigun_py.engine.ready_made import Batch, Deduplicate, Rebatch, unbatch
 from minigun_py.errors import UsageError
-from minigun_py.plan.stage import Stage
+from minigun_py.plan.own_stage import Stage
 
 
 def batch(**said: Any) -> Batch:

@@ -17,7 +17,8 @@ from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.engine.worker_group import EXIT_SECONDS, OPEN_PLACES
 from minigun_py.errors import ChannelAborted, EndOfChannel, WorkerDied, WouldBlock
 from minigun_py.plan.options import checked_options
-from minigun_py.plan.stage import OwnStage, Stage
+from minigun_py.plan.own_stage import Stage
+from minigun_py.plan.stage import OwnStage
 from minigun_py.testing.clock import VirtualClock
 from plan.drawing import batch
 
