@@ -24,9 +24,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's monotonic clock."""
 
-    def now(self) -> float:
-        """Seconds since a moment that never changes."""
-        return time.monotonic()
+    now = staticmethod(time.monotonic)
+    """Seconds since a moment that never changes; asked so often that nothing stands between."""
 
 
 SYSTEM_CLOCK: Final = SystemClock()

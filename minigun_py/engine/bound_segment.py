@@ -109,6 +109,7 @@ class BoundSegment(SegmentWorker):
         stage, kept = self._head.numbered, self._state.kept
         assert stage is not None
         assert kept is not None
+        values: list[Any] = []
         with self._timed(()):
             kept.take(len(items))
             values = stage.process_many(items)
@@ -124,6 +125,7 @@ class BoundSegment(SegmentWorker):
     def finish(self) -> None:
         """Emit what the first stage holds, if it does."""
         if self._head.flush is not None:
+            values: list[Any] = []
             with self._timed(()):
                 values = self._collect(self._held())
             self._emit(values)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -80,12 +79,17 @@ def current() -> Current:
     return here.current_at(None)
 
 
-@contextmanager
-def entered(worker: Worker) -> Iterator[None]:
+class entered:
     """Make this the worker of what this thread or task runs meanwhile."""
-    before = _worker.get()
-    _worker.set(worker)
-    try:
-        yield
-    finally:
-        _worker.set(before)
+
+    __slots__ = ("_before", "_worker")
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def __enter__(self) -> None:
+        self._before = _worker.get()
+        _worker.set(self._worker)
+
+    def __exit__(self, *_: object) -> None:
+        _worker.set(self._before)

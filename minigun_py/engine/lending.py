@@ -76,7 +76,8 @@ class Lending:
             place = placed_by(key, self._workers)
             self._intake = Shelves(inbox, self._workers, options.queue_size, place, refuse)
         self.bound = bound = kernel.holds or key is not None
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._turn = threading.Lock() if options.ordered else nullcontext()
         remembers = kernel.holds and (tracked or traits.survives_crash)
         self._book = LeaseBook(bound, kernel.stages[0] if remembers else None, tracked)
@@ -109,7 +110,7 @@ class Lending:
             raise WouldBlock("downstream is full")
         now = self._clock.now()
         allowed = self._pace.allowed(now)
-        with self._changed:
+        with self._lock:
             lease = self._lend_again(worker, now) if allowed else None
             if lease is not None:
                 self._pace.taken(now)
@@ -137,15 +138,14 @@ class Lending:
     def wait_time(self) -> float | None:
         """Seconds until something is due: a worker, an attempt, or an item by the rate."""
         now = self._clock.now()
-        pace = None  # else also the end is seen only when it allows an item
-        if not self._pace.allowed(now):
-            pace = now + self._pace.wait_time(now)
+        # where the rate allows an item there is nothing to wait for, and the end may be seen
+        pace = None if self._pace.allowed(now) else now + self._pace.wait_time(now)
         due = earliest(self._keeping.next_due, self._waiting.next_due(), pace)
         return None if due is None else max(0.0, due - now)
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when `receive_nowait` may give something."""
-        with self._changed:
+        with self._lock:
             self._wakes.append(wake)
         self._intake.on_ready(wake)
         self._delivery.on_ready(wake)
@@ -178,13 +178,13 @@ class Lending:
 
     def cut(self, reason: object) -> None:
         """End every wait of the workers; the channels are aborted by now."""
-        with self._changed:
+        with self._lock:
             self._closing, self._cut = True, ChannelAborted(reason)
         self.wake_all()
 
     def wake_all(self) -> None:
         """Have every worker look again."""
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
         for wake in tuple(self._wakes):
             wake()
@@ -196,7 +196,7 @@ class Lending:
 
         Returns what came of which items, if that has to be known; of those `again` nothing has.
         """
-        with self._changed:
+        with self._lock:
             self._sizer.measured(len(lease.items), harvest.seconds)
             more, told = self._book.answered(lease, harvest, again)
         harvest.counts[0].received -= more
@@ -205,7 +205,7 @@ class Lending:
 
     def delivered(self, lease: Lease, items: int, harvest: Harvest) -> None:
         """What came of so many items of a lease is on its way."""
-        with self._changed:
+        with self._lock:
             emptied = lease.flush or lease.last
             self._keeping.answered(lease.worker, items, harvest, emptied)
             if self._delivery.keeps_order:
@@ -214,13 +214,13 @@ class Lending:
     def try_again(self, lease: Lease, item: Any, wait: float) -> None:
         """Let an item of a lease, as it came, wait for another attempt."""
         at = self._clock.now() + wait
-        with self._changed:
+        with self._lock:
             self._waiting.add(item, lease.attempt + 1, at, lease.worker, lease.place)
         self.wake_all()
 
     def died(self, lease: Lease, index: int, tried_again: bool) -> Any:
         """A worker died on an item of a lease; the others will be lent again. Gives the item."""
-        with self._changed:
+        with self._lock:
             item = self._book.died(lease, index)
             if tried_again and self._delivery.keeps_order:  # its place is still taken
                 self._book.drop(lease)
@@ -228,12 +228,12 @@ class Lending:
 
     def returned(self, lease: Lease) -> None:
         """A lease came back; it will be lent again."""
-        with self._changed:
+        with self._lock:
             self._book.returned(lease)
 
     def vanished(self, worker: int) -> None:
         """What a worker kept is lost; its items will be lent again."""
-        with self._changed:
+        with self._lock:
             self._book.vanished(worker)
             self._keeping.vanished(worker)
         self.wake_all()
@@ -245,13 +245,13 @@ class Lending:
     def wait_for(self, hold: Hold) -> None:
         """Wait until the workers may begin, or a cut."""
         hold.on_release(self.wake_all)
-        with self._changed:
+        with self._lock:
             while hold.held and not self._closing:
                 self._changed.wait()  # ended by `wake_all`
 
     def close(self) -> int:
         """Take and lend nothing more. Returns how many items were on their way here."""
-        with self._changed:
+        with self._lock:
             lost = self._book.items + self._waiting.clear()
         return lost + self._intake.close()
 
@@ -260,7 +260,7 @@ class Lending:
     def _wait_for_lease(self, worker: int, most: int | None) -> Lease | None:
         """Wait for a lease; None if the wait was for nothing and has to be begun again."""
         self.raise_if_cut()
-        with self._changed:
+        with self._lock:
             lease = self._lend_again(worker, self._clock.now())
             if lease is not None:
                 return lease
@@ -273,7 +273,7 @@ class Lending:
         except WouldBlock as error:
             return self._lend_without_items(worker, stalled=isinstance(error, Stalled))
         except EndOfChannel:
-            with self._changed:
+            with self._lock:
                 if self._waiting.waits_for(worker):
                     self._changed.wait(self._until_due(worker))
                     return None
@@ -325,14 +325,14 @@ class Lending:
 
     def _wait_for_pace(self) -> None:
         """Wait until the rate allows the item that was taken."""
-        with self._changed:
+        with self._lock:
             while not self._pace.allowed(self._clock.now()):
                 self._changed.wait(self._pace.wait_time(self._clock.now()))  # or until a cut
                 self.raise_if_cut()
             self._pace.taken(self._clock.now())
 
     def _lend(self, items: list[Any], worker: int, flush: bool = False) -> Lease:
-        with self._changed:
+        with self._lock:
             self._keeping.lent(worker)
             lease = self._book.lend(items, worker=worker)
             lease.flush = flush
@@ -340,7 +340,7 @@ class Lending:
 
     def _last_lease(self, worker: int) -> Lease:
         """At the end: once more for each worker whose kernel may hold items, then the end."""
-        with self._changed:
+        with self._lock:
             if self._closing:
                 raise EndOfChannel("the run is cut")
             if self._kernel.holds and self._together and self._book.outstanding():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.contexts.kernel import Post, PutOut
 from minigun_py.emission import WORKER_GLOBAL, Target
 from minigun_py.engine.current import Current, entered
+from minigun_py.engine.dealing import await_and_deal, call_and_deal, dealt, nothing
 from minigun_py.engine.emitted import Emitter
 from minigun_py.engine.in_time import within
 from minigun_py.engine.large_outputs import LargeOutputs
@@ -51,9 +51,8 @@ class SegmentWorker:
         self._cancelled, self._usual = [0] * count, [0] * count
         self._drawn = [0]
         self.attempt = 1
-        self._counters = (
-            self._nones, self._emitted, self._failed, self._cancelled, self._usual, self._drawn,
-        )  # fmt: skip
+        counters = self._nones, self._emitted, self._failed, self._cancelled, self._usual
+        self._counters = [(counter, (0,) * len(counter)) for counter in (*counters, self._drawn)]
         self._routers = self._made_routers()
         self._failures: list[ItemFailure] = []
         self._seconds = self._began = 0.0
@@ -86,19 +85,10 @@ class SegmentWorker:
         """How often the running item is run by a stage by now."""
         return self.attempt if index == 0 else 1
 
-    @contextmanager
-    def _timed(self, items: Iterable[Any]) -> Iterator[None]:
-        self._resume()
-        self._running = True
+    def _timed(self, items: Iterable[Any]) -> _Timed:
+        """What is done meanwhile is work on these items, and a failure may stop it."""
         self._items, self._iterator = items, iter(items)
-        try:
-            with entered(self):
-                yield
-        except Stopped:
-            self._stopped = True
-        finally:
-            self._running = False
-            self._pause()
+        return _Timed(self)
 
     def _pause(self) -> None:
         """Let the time that follows count for nothing."""
@@ -122,8 +112,8 @@ class SegmentWorker:
             harvest.finished = [s for share in shares for s in share[0]] if shares else finished
             harvest.held = kept.held
         self._failures, self._seconds, self._stopped = [], 0.0, False
-        for counter in self._counters:
-            counter[:] = [0] * len(counter)
+        for counter, nothing_yet in self._counters:
+            counter[:] = nothing_yet
         return harvest
 
     @property
@@ -174,13 +164,13 @@ class SegmentWorker:
         """What the loops call for a stage: its outputs are dealt where it says where they go."""
         router, segment = self._routers.get(index), self._kernel.segment
         if index == 0 and (segment.is_source or segment.head.pulls):
-            return _nothing if router is None else partial(_dealt, router)
+            return nothing if router is None else partial(dealt, router)
         call = self._call(index)
         if router is None or self._kernel.streams:
             return call
         many = self._state.actors[index].shape.many
         deal = partial(self._large.dealt, router) if many else router.deal
-        return partial(_await_and_deal if self._kernel.awaits else _call_and_deal, deal, call, many)
+        return partial(await_and_deal if self._kernel.awaits else call_and_deal, deal, call, many)
 
     def _call(self, index: int) -> Callable[..., Any]:
         """How a stage is called: with its state, and run to its end where it has to be."""
@@ -312,28 +302,26 @@ async def _await_in(stage: _Stage, call: Callable[..., Any], item: Any) -> Any:
         return await call(item)
 
 
-def _nothing(*_: Any) -> None:
-    """What heads a loop is not called in it."""
+class _Timed:
+    """Counts the time of a worker. Entered for every chunk, so it is no generator."""
 
+    __slots__ = ("_entered", "_worker")
 
-def _dealt(router: Router, value: Any) -> tuple[int, list[Any]]:
-    return router.deal((value,))
+    def __init__(self, worker: SegmentWorker) -> None:
+        self._worker, self._entered = worker, entered(worker)
 
+    def __enter__(self) -> None:
+        self._worker._resume()  # noqa: SLF001 - a part of it
+        self._worker._running = True  # noqa: SLF001
+        self._entered.__enter__()
 
-Deal = Callable[[Any], tuple[int, Any]]
-"""Deals out what came of an item: how many values, and those that flow on as usual."""
-
-
-def _call_and_deal(deal: Deal, call: Callable[..., Any], many: bool, item: Any) -> tuple[int, Any]:
-    made = call(item)
-    return deal(made if many else () if made is None else (made,))
-
-
-async def _await_and_deal(
-    deal: Deal, call: Callable[..., Any], many: bool, item: Any
-) -> tuple[int, Any]:
-    made = await call(item)
-    return deal(made if many else () if made is None else (made,))
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._entered.__exit__()
+        self._worker._running = False  # noqa: SLF001
+        self._worker._pause()  # noqa: SLF001
+        if kind is Stopped:
+            self._worker._stopped = True  # noqa: SLF001
+        return kind is Stopped
 
 
 class Given:
