@@ -19,14 +19,14 @@ from typing import Final, NoReturn
 from minigun_py.contexts.kernel import Functions
 from minigun_py.errors import KindUnavailable
 
-__all__ = ["fork", "forking_turn", "inside_subinterpreter", "obstacle_to_forking"]
+__all__ = ["INSIDE_SUBINTERPRETER", "fork", "forking_turn", "obstacle_to_forking"]
 
 
 def obstacle_to_forking(functions: Functions = ()) -> str | None:
     """Why this process cannot be forked now, in words; None if it can."""
     if not hasattr(os, "fork"):
         return "this system has no fork"
-    if inside_subinterpreter():
+    if INSIDE_SUBINTERPRETER:
         return "a subinterpreter may start no process"
     if sys.platform == "darwin":
         return "the libraries of this system do not survive a fork"
@@ -35,13 +35,17 @@ def obstacle_to_forking(functions: Functions = ()) -> str | None:
     return None
 
 
-def inside_subinterpreter() -> bool:
-    """Whether this code runs in an interpreter that may start no process."""
+def _inside_subinterpreter() -> bool:
     try:
         module = importlib.import_module("_interpreters")  # which nobody may have imported here
     except ImportError:  # before Python 3.13
         return False
     return bool(module.get_current()[0] != module.get_main()[0])
+
+
+INSIDE_SUBINTERPRETER: Final = _inside_subinterpreter()
+"""Whether this code runs in an interpreter that may start no process. It is looked up once: whoever
+has been forked had better import nothing."""
 
 
 def _subinterpreters_alive() -> bool:
@@ -88,10 +92,26 @@ def fork(child: Callable[[], None]) -> int:
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
+            _forget_unfinished_imports()
             _run_and_exit(child)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     return pid
+
+
+def _forget_unfinished_imports() -> None:
+    """In a child: let go of the modules that other threads were importing when it was forked.
+
+    They would never be finished there, and whoever asked for one would wait for ever: Python renews
+    the lock of all imports in a child, but not those of single modules. Asked for, they are
+    imported anew.
+    """
+    locks = getattr(importlib._bootstrap, "_module_locks", {})  # noqa: SLF001
+    for name, known in tuple(locks.items()):
+        if getattr(known(), "owner", None) not in (None, threading.get_ident()):
+            locks.pop(name, None)
+            if getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False):
+                sys.modules.pop(name, None)
 
 
 def _run_and_exit(child: Callable[[], None]) -> NoReturn:

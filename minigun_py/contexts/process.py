@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.crew import Crew
-from minigun_py.contexts.forking import inside_subinterpreter
+from minigun_py.contexts.forking import INSIDE_SUBINTERPRETER
 from minigun_py.contexts.fresh_server import fresh_server
 from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.remote_context import RemoteContext
@@ -36,7 +36,7 @@ class ProcessContext(RemoteContext):
     @staticmethod
     def obstacle(functions: Functions = ()) -> str | None:
         """It runs wherever socket pairs can be inherited."""
-        if inside_subinterpreter():
+        if INSIDE_SUBINTERPRETER:
             return "a subinterpreter may start no process"
         return None if hasattr(os, "fork") else "this system has no socket pairs to inherit"
 

@@ -155,6 +155,51 @@ def test_a_program_with_busy_threads_can_run(kind: str) -> None:
             assert len(squares(kind, count).collect()) == count
 
 
+HALF_IMPORTED = """
+import builtins, os
+gate = getattr(builtins, "gate", None)
+if gate is not None and os.getpid() == gate.parent:
+    gate.reached.set()
+    gate.open.wait()
+ANSWER = 42
+"""
+
+
+class Gate:
+    """Where an import waits, in the process that made it."""
+
+    def __init__(self) -> None:
+        self.parent = os.getpid()
+        self.reached, self.open = threading.Event(), threading.Event()
+
+
+@pytest.mark.parametrize("kind", [k for k in IN_A_PROCESS if not traits_for(k).runs_coroutines])
+def test_a_worker_can_import_what_another_thread_was_importing(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "half_imported.py").write_text(HALF_IMPORTED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("builtins.gate", gate := Gate(), raising=False)
+    if traits_for(kind).shares_memory:  # it is the same import there, which has to end
+        gate.open.set()
+    elsewhere = threading.Thread(target=importlib.import_module, args=("half_imported",))
+    elsewhere.start()
+    try:
+        assert gate.reached.wait(LIMIT)
+        pipe = Pipeline("imports")
+        pipe.source(range(3))
+        pipe.processor(half_imported_answer, execution=kind)
+        assert pipe.collect() == [42, 42, 42]
+    finally:
+        gate.open.set()
+        elsewhere.join()
+        sys.modules.pop("half_imported", None)
+
+
+def half_imported_answer(_: int) -> object:
+    return importlib.import_module("half_imported").ANSWER
+
+
 @pytest.mark.parametrize("stream", ["none", "closed"])
 def test_a_program_without_stdout_can_run(
     kind: str, stream: str, monkeypatch: pytest.MonkeyPatch
