@@ -20,7 +20,11 @@ How: `open_channel` gives the two ends, each of which can be cloned and must be 
     it closed itself       ChannelError                         ChannelError
     =====================  ===================================  ============================
 
-Items travel best in chunks: `send_many` and `receive_many` pay for the lock once per chunk.
+Items travel best in chunks: `send_many` and `receive_many` pay for the lock once per chunk. Where
+Python has a global lock, a lone sender pays for it once in `AT_ONCE` items: as long as nobody waits
+for an item it puts a few in without, and whoever next has the lock takes them over. It appends
+first and then looks whether somebody waits; a receiver says that it waits and then looks once more
+for items. So one of them sees the other.
 
 *Invariants*: ``sent == received + discarded + waiting``; ``waiting <= capacity``. A side that
 has no open end never gets one again, so BrokenChannel and EndOfChannel are final. While items
@@ -39,24 +43,26 @@ its deadline passes, or any thread closes or aborts; there is no queue among tho
 from __future__ import annotations
 
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
 from minigun_py.errors import (
     BrokenChannel,
-    ChannelAborted,
-    ChannelError,
     EndOfChannel,
     WouldBlock,
 )
+from minigun_py.primitives.channel_end import ChannelEnd
 from minigun_py.primitives.room import ChannelStatistics, Room, Side
 from minigun_py.primitives.scale import Scale
 
 __all__ = ["ChannelStatistics", "Receiver", "Sender", "open_channel"]
 
 T = TypeVar("T")
+
+AT_ONCE: Final = 16
+"""A lone sender takes the lock for one item in so many."""
+_HAS_GLOBAL_LOCK: Final[bool] = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def open_channel(
@@ -82,124 +88,14 @@ def open_channel(
     return Sender(room, senders, receivers), Receiver(room, receivers, senders)
 
 
-class _End(ABC, Generic[T]):
-    """What a sender and a receiver have in common."""
-
-    __slots__ = ("_closed", "_own", "_peer", "_room")
-
-    def __init__(self, room: Room[T], own: Side, peer: Side) -> None:
-        self._room = room
-        self._own = own
-        self._peer = peer
-        self._closed = False
-
-    def clone(self) -> Self:
-        """Another end of the same side, to be closed on its own. Raises on a closed end."""
-        with self._room.lock:
-            self._check_usable()
-            self._own.open += 1
-            return type(self)(self._room, self._own, self._peer)
-
-    def close(self) -> None:
-        """Give this end up. The last of its side to close ends the stream. Idempotent."""
-        room = self._room
-        with room.lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._own.open -= 1
-            self._own.set_wake(self, None)
-            self._own.condition.notify_all()  # a thread may be blocked on this very end
-            last = not self._own.open
-            if last:
-                self._peer.condition.notify_all()
-            dropped = None if room.receivers.open else room.discard()
-        del dropped  # without the lock: a destructor may use the channel
-        if last:
-            self._peer.call_wakes()
-
-    def abort(self, reason: object = None) -> None:
-        """Cut the stream: drop what waits; every blocked and later call raises ChannelAborted.
-
-        Idempotent, the first reason wins. Allowed on a closed end too.
-        """
-        room = self._room
-        with room.lock:
-            if room.aborted:
-                return
-            room.aborted, room.reason = True, reason
-            dropped = room.discard()
-            self._own.condition.notify_all()
-            self._peer.condition.notify_all()
-        del dropped  # without the lock: a destructor may use the channel
-        self._own.call_wakes()
-        self._peer.call_wakes()
-
-    def on_ready(self, wake: Callable[[], None] | None) -> None:
-        """Have `wake` called whenever this end may have become ready, so any loop can wait for it.
-
-        Ready is an end whose `..._nowait` call would not say "not now". `wake` is called at once
-        if the end is ready already, and later from whichever thread made it so. After a call go
-        on until nothing can be moved, then wait for the next: none is ever missed, though some
-        come in vain, and one may still come after `wake` was replaced. It must be quick and must
-        not raise; no lock is held. There is one per end, until `close`; None removes it.
-        """
-        with self._room.lock:
-            if wake is not None:
-                self._check_usable()
-            self._own.set_wake(self, wake)
-            ready = self._is_ready()
-        if wake is not None and ready:
-            wake()
-
-    @property
-    def waiting(self) -> int:
-        """How many items wait, read without the lock: already history when it is returned."""
-        return self._room.items.count
-
-    def statistics(self) -> ChannelStatistics:
-        """The channel's books, consistent with each other. Allowed on a closed end."""
-        with self._room.lock:
-            return self._room.statistics()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @abstractmethod
-    def _available(self) -> int:
-        """How many items this end could move now; raises when it will never move another."""
-
-    def _is_ready(self) -> bool:
-        try:
-            return self._available() > 0
-        except (ChannelError, ChannelAborted):
-            return True
-
-    def _wait_until_ready(self, deadline: Deadline | None = None) -> int:
-        """Wait until an item can be moved, and return how many can."""
-        while not (available := self._available()):
-            remaining = None if deadline is None else deadline.remaining()
-            if remaining == 0:
-                raise WouldBlock("the deadline has passed")
-            self._own.wait(remaining)
-        return available
-
-    def _check_usable(self) -> None:
-        if self._room.aborted:
-            raise ChannelAborted(self._room.reason)
-        if self._closed:
-            raise ChannelError(
-                "this end of the channel is closed: use it before close(), or clone it before that"
-            )
-
-
-class Sender(_End[T]):
+class Sender(ChannelEnd[T]):
     """The end that items go into."""
 
-    __slots__ = ()
+    __slots__ = ("_may_put",)
+
+    def __init__(self, room: Room[T], own: Side, peer: Side) -> None:
+        super().__init__(room, own, peer)
+        self._may_put = 0  # so many items without the lock
 
     def send(self, item: T) -> None:
         """Send one item, waiting while the channel is full.
@@ -210,16 +106,55 @@ class Sender(_End[T]):
             ChannelError: This end is closed.
         """
         room = self._room
-        weights = None if room.scale is None else room.scale.weigh_one(item)
+        if self._may_put and not room.awaited:
+            self._may_put -= 1
+            room.incoming.append(item)
+            if self._room.awaited:  # only now: whoever waits has looked before, or sees the item
+                self._tell()
+            return
+        weights = None if room.scale is None else room.scale.weigh((item,))
         with room.lock:
-            usable = self._peer.open and not (self._closed or room.aborted)
             if weights is not None:
                 self._wait_until_some_fit(weights)
-            elif not usable or room.items.count >= room.capacity:
+            else:
                 self._wait_until_ready()
             room.put(item, weights)
+            self._may_put = self._room_without_the_lock()
         if self._peer.wakes:
             self._peer.call_wakes()
+
+    def _room_without_the_lock(self) -> int:
+        room = self._room
+        if not _HAS_GLOBAL_LOCK or self._own.open > 1 or room.awaited:
+            return 0
+        unseen = AT_ONCE if room.scale is None else room.scale.unseen
+        return max(0, min(AT_ONCE, unseen, room.capacity - room.items.count))
+
+    def clone(self) -> Self:
+        """Another sender, and with it an end of being alone."""
+        self._may_put = 0
+        return super().clone()
+
+    def close(self) -> None:
+        """Give this end up, as any."""
+        self._may_put = 0
+        super().close()
+
+    def _tell(self) -> None:
+        """Somebody waits for what was put in without the lock, or nobody will ever take it."""
+        room = self._room
+        self._may_put, dropped = 0, None
+        with room.lock:
+            if room.aborted or not self._peer.open:
+                dropped = room.discard()
+            else:
+                room.take_over()
+        del dropped  # without the lock: a destructor may use the channel
+        if self._peer.wakes:
+            self._peer.call_wakes()
+        if room.aborted or not self._peer.open:
+            with room.lock:
+                self._available()  # raises
 
     def send_nowait(self, item: T) -> None:
         """Send one item, or raise WouldBlock when the channel is full. Otherwise like `send`."""
@@ -244,6 +179,7 @@ class Sender(_End[T]):
         room = self._room
         weights = None if room.scale is None else room.scale.weigh(items, start)
         with room.lock:
+            self._may_put = 0
             if weights is not None:
                 free = self._wait_until_some_fit(weights) if wait else self._fitting(weights)
             else:
@@ -269,10 +205,10 @@ class Sender(_End[T]):
             self._check_usable()
         if not self._peer.open:
             raise BrokenChannel("every receiver has closed: nobody would receive the item")
-        return self._room.capacity - self._room.items.count
+        return self._room.capacity - self._room.take_over()
 
 
-class Receiver(_End[T]):
+class Receiver(ChannelEnd[T]):
     """The end that items come out of; iterating over it receives until the end of the stream."""
 
     __slots__ = ()
@@ -339,7 +275,11 @@ class Receiver(_End[T]):
     def _available(self) -> int:
         if self._closed or self._room.aborted:
             self._check_usable()
-        waiting = self._room.items.count
+        room = self._room
+        waiting = room.take_over()
+        if not waiting:
+            room.awaited = True
+            waiting = room.take_over()  # what came before that could be seen
         if not waiting and not self._peer.open:
             raise EndOfChannel("every sender has closed and every item was received")
         return waiting

@@ -61,8 +61,10 @@ class Room(Generic[T]):
 
     __slots__ = (
         "aborted",
+        "awaited",
         "capacity",
         "discarded",
+        "incoming",
         "items",
         "lock",
         "peak",
@@ -79,6 +81,10 @@ class Room(Generic[T]):
         self.lock = threading.Lock()
         self.capacity = capacity
         self.items: ChunkQueue[T] = ChunkQueue()
+        self.incoming: list[T] = []
+        """Behind them: what was put in without the lock, and is not counted yet."""
+        self.awaited = True
+        """Whether somebody is to be told of an item at once. Set before anybody waits."""
         self.senders = Side(self.lock, clock)
         self.receivers = Side(self.lock, clock)
         self.aborted = False
@@ -86,15 +92,14 @@ class Room(Generic[T]):
         self.sent = self.received = self.discarded = self.peak = 0
 
     def put(self, item: T, weights: list[int] | None = None) -> None:
-        """Put one item in; the caller has seen that there is room."""
+        """Put one item in; the caller has seen that there is room, and so taken over."""
         if self.scale is not None:
             self.scale.put(1, weights, self.items.count)
         self.items.append(item)
         self.sent += 1
         if self.items.count > self.peak:  # by one at most
             self.peak += 1
-        if self.receivers.blocked:
-            self.receivers.condition.notify()
+        self._tell_of_items(1)
 
     def put_many(self, items: list[T], weights: list[int] | None = None) -> None:
         """Put items in; the caller has seen that there is room for all."""
@@ -103,8 +108,18 @@ class Room(Generic[T]):
         self.items.extend(items)
         self.sent += len(items)
         self.peak = max(self.peak, self.items.count)
-        if self.receivers.blocked:
-            self.receivers.condition.notify(len(items))
+        self._tell_of_items(len(items))
+
+    def take_over(self) -> int:
+        """Count what was put in without the lock, to which more may come. How many items wait."""
+        count = len(self.incoming)
+        if count:
+            items = self.incoming[:count]
+            del self.incoming[:count]
+            if self.scale is not None:
+                self.scale.pass_by(count)
+            self.put_many(items)
+        return self.items.count
 
     def take(self) -> T:
         """Take the first item out; the caller has seen that there is one."""
@@ -119,6 +134,11 @@ class Room(Generic[T]):
         self._tell_of_room(len(taken))
         return taken
 
+    def _tell_of_items(self, count: int) -> None:
+        if self.receivers.blocked:
+            self.receivers.condition.notify(count)
+        self.awaited = bool(self.receivers.blocked or self.receivers.wakes)
+
     def _tell_of_room(self, taken: int) -> None:
         """Notify senders: as many as items have gone, or all where it depends on their weights."""
         weighed = self.scale is not None and self.scale.take(taken)
@@ -127,6 +147,8 @@ class Room(Generic[T]):
 
     def discard(self) -> ChunkQueue[T]:
         """Empty the room; the caller drops the items once it has let go of the lock."""
+        self.take_over()
+        self.awaited = True
         dropped, self.items = self.items, ChunkQueue()
         self.discarded += dropped.count
         if self.scale is not None:
@@ -135,6 +157,7 @@ class Room(Generic[T]):
 
     def statistics(self) -> ChannelStatistics:
         """The books now."""
+        self.take_over()
         return ChannelStatistics(
             waiting=self.items.count,
             capacity=self.capacity,

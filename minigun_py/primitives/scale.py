@@ -57,12 +57,10 @@ class Scale:
                 break
         return weights
 
-    def weigh_one(self, item: Any) -> list[int] | None:
-        """As `weigh`, for one item."""
-        if self._waiting is None and self._unseen > 1:
-            self._unseen -= 1
-            return None
-        return self.weigh((item,))
+    @property
+    def unseen(self) -> int:
+        """How many items may be put in that nobody looks at."""
+        return self._unseen - 1 if self._waiting is None else 0
 
     def fitting(self, weights: Sequence[int]) -> int:
         """How many of these fit now, the first ones first; one if nothing waits."""
@@ -72,6 +70,10 @@ class Scale:
                 return count
             total += weight
         return len(weights)
+
+    def pass_by(self, count: int) -> None:
+        """So many items came that nobody has looked at."""
+        self._unseen -= count
 
     def put(self, count: int, weights: Sequence[int] | None, before: int) -> None:
         """So many items are put in, behind so many that were there `before`."""
