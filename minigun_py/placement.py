@@ -6,7 +6,6 @@ by asking for its name.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -81,6 +80,8 @@ def parse_kind(kind: str) -> ContextKind:
         return ALIASES[kind]
     if known and kind in LATER_KINDS:
         raise UsageError(f"execution {kind!r} is not available in this version of minigun_py")
+    import difflib  # here: it is for those who err
+
     close = [
         *difflib.get_close_matches(str(kind), list(ContextKind), n=1),
         *difflib.get_close_matches(str(kind), list(ALIASES), n=1),

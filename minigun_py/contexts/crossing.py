@@ -13,8 +13,6 @@ from dataclasses import astuple
 from functools import partial
 from typing import Any, Final
 
-import cloudpickle
-
 from minigun_py.contexts.answer import Harvest, ItemFailure, Share, StageCounts
 from minigun_py.contexts.kernel import BoundKernel, Kernel
 from minigun_py.contexts.portable_errors import (
@@ -271,14 +269,20 @@ def _pickled(item: Any) -> bytes | NotPicklable:
     except Exception:
         pass
     try:
-        return bytes(cloudpickle.dumps(item, protocol=5))
+        return _dumped(item)
     except Exception as error:
         return not_sent(error)
 
 
+def _dumped(value: Any) -> bytes:
+    import cloudpickle  # here: few runs need it
+
+    return bytes(cloudpickle.dumps(value, protocol=5))
+
+
 def _packed_slowly(harvest: Harvest, stages: tuple[str, ...]) -> bytes:
     try:
-        return bytes(cloudpickle.dumps(pack_harvest(harvest, stages[0]), protocol=5))
+        return _dumped(pack_harvest(harvest, stages[0]))
     except Exception as error:
         lost = failed_harvest(not_sent_back(error), None, stages, len(harvest.outputs))
         return pickle.dumps(pack_harvest(lost, stages[0]), protocol=5)

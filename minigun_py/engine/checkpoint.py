@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,6 +88,8 @@ def key_text(key: Any) -> str:
     Raises:
         UsageError: It is of another type than keys may have.
     """
+    import json  # here: few runs have a checkpoint
+
     return json.dumps(_plain(key), separators=(",", ":"))
 
 

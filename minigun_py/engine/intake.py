@@ -21,7 +21,7 @@ from minigun_py.engine.provenance import value_of
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 from minigun_py.primitives.channel import Receiver
 
-__all__ = ["Inbox", "Intake", "Shelves"]
+__all__ = ["Inbox", "Intake", "Shelves", "shelves_by"]
 
 
 class Intake(Protocol):
@@ -225,3 +225,16 @@ class Shelves:
     def _notify(self) -> None:
         self._changes += 1
         self._changed.notify_all()
+
+
+def shelves_by(
+    key: Callable[[Any], Any],
+    receiver: Receiver[Any] | LoopInbox,
+    workers: int,
+    bound: int,
+    refuse: Callable[[Any, Exception], None],
+) -> Shelves:
+    """A shelf for each worker, and each key's items on the same one."""
+    from minigun_py.engine.partition import placed_by  # here: few stages have keys
+
+    return Shelves(receiver, workers, bound, placed_by(key, workers), refuse)

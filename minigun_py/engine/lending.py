@@ -25,12 +25,11 @@ from minigun_py.contexts.context import Traits
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.engine.chunking import ChunkSizer, fair_share
 from minigun_py.engine.delivery import Delivery
-from minigun_py.engine.intake import Inbox, Intake, Shelves
+from minigun_py.engine.intake import Inbox, Intake, shelves_by
 from minigun_py.engine.keeping import Keeping
 from minigun_py.engine.lease import LeaseBook
 from minigun_py.engine.loop import Loop, LoopInbox, Stalled
 from minigun_py.engine.pace import Pace
-from minigun_py.engine.partition import placed_by
 from minigun_py.engine.provenance import Provenance
 from minigun_py.engine.sabotage import Hold
 from minigun_py.engine.waiting_room import WaitingRoom
@@ -73,8 +72,7 @@ class Lending:
         key = segment.head.worker_key if self._workers > 1 else None
         self._intake: Intake = Inbox(inbox, self._workers)
         if key is not None:
-            place = placed_by(key, self._workers)
-            self._intake = Shelves(inbox, self._workers, options.queue_size, place, refuse)
+            self._intake = shelves_by(key, inbox, self._workers, options.queue_size, refuse)
         self.bound = bound = kernel.holds or key is not None
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)

@@ -22,7 +22,6 @@ from minigun_py.contexts.crossing import (
     unpack_harvest,
     with_items,
 )
-from minigun_py.contexts.portable_code import pack_code
 from minigun_py.contexts.portable_errors import not_rebuilt, not_sent_back, unsendable
 from minigun_py.contexts.registry import traits_of
 from minigun_py.engine.bound_segment import BoundSegment
@@ -49,6 +48,8 @@ class Rehearsal:
     def open(self) -> None:
         """Send the stages themselves, where they would be. Raises `NotPicklable`."""
         if self._sends_code:
+            from minigun_py.contexts.portable_code import pack_code  # here: few rehearse
+
             pack_code(self._kernel)
 
     def sent(self, item: Any) -> Any:

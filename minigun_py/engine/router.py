@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from minigun_py.emission import Target, To
-from minigun_py.engine.partition import share_of
 from minigun_py.errors import UsageError
 from minigun_py.plan.options import nearest
 from minigun_py.plan.segment import Exit
@@ -40,7 +39,7 @@ class Router:
         self._choose: Callable[[Any], Sequence[Any]] | None = None
         if chosen:
             routing = stage.options.routing
-            self._choose = self._asked if callable(routing) else self._shared
+            self._choose = self._asked if callable(routing) else self._sharing()
 
     def deal(self, values: Iterable[Any]) -> tuple[int, list[Any]]:
         """How many values go anywhere, and those among them that flow on as usual."""
@@ -87,10 +86,11 @@ class Router:
                 )
         return [self._choices[_reference(target)] for target in targets]
 
-    def _shared(self, value: Any) -> list[Any]:
-        key = self._stage.options.key
-        share = share_of(value if key is None else key(value), len(self._shares))
-        return [self._shares[share]]
+    def _sharing(self) -> Callable[[Any], list[Any]]:
+        from minigun_py.engine.partition import placed_by  # here: few stages share by keys
+
+        place = placed_by(self._stage.options.key or _itself, len(self._shares))
+        return lambda value: [self._shares[place(value)]]
 
 
 def undeclared(stage: DeclaredStage, target: Target) -> UsageError:
@@ -112,6 +112,10 @@ def _by_reference(exits: Iterable[tuple[Exit, Any]]) -> dict[Any, Any]:
             if not any(sink is other for other in sinks):
                 sinks.append(sink)
     return {reference: sinks[0] for reference, sinks in found.items() if len(sinks) == 1} | paths
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _reference(target: Target) -> Any:

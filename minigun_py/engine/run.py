@@ -13,7 +13,6 @@ from typing import Any
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.registry import traits_of
-from minigun_py.engine.capsules import Capsules
 from minigun_py.engine.depth_first import DepthFirstRun
 from minigun_py.engine.interrupts import Interrupts
 from minigun_py.engine.ledger import Ledger
@@ -56,16 +55,19 @@ class Run:
         self._stages = plan.graph.stages
         self._ends = [name for name in self._stages if plan.graph.is_end(name)]
         self._ledger = Ledger(self._stages.values())
-        observers = Observers(settings.observers)
-        capsules = settings.capsules and Capsules(settings.capsules, name, plan.graph)
+        save = None
+        if settings.capsules is not None:
+            from minigun_py.engine.capsules import Capsules  # here: few runs keep any
+
+            save = Capsules(settings.capsules, name, plan.graph).save
         self._verdict = Verdict(
             self._cut,
             self._ledger,
             settings.policies,
-            observers,
+            Observers(settings.observers),
             self._clock,
             plan.graph.hooks,
-            capsules.save if capsules else None,
+            save,
         )
         self._plan = plan
         self._forks = any(traits_of(segment.spec.kind).forks for segment in plan.segments)
@@ -79,8 +81,7 @@ class Run:
         self._final: RunReport | None = None
         self._was_cut = False
         self._forget_cut = self._cut.on_cancel(self._note_cut)
-        self._interrupted = False
-        self._whole = True
+        self._interrupted, self._whole = False, True
         self._begun = self._after_run_called = False
 
     # ------------------------------------------------------------- for the user of start()

@@ -8,7 +8,6 @@ number. The user's own words, `execution=` and `workers=`, stand above any advic
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -164,6 +163,8 @@ def _checked(hint: Any, where: str) -> ResourceHint:
 
 def _meant(text: str) -> str:
     spellings = {name.upper(): name for name in (*_CONSTANTS, *_CALLS)}
+    import difflib  # here: it is for those who err
+
     close = difflib.get_close_matches(text.partition("(")[0].upper(), spellings, n=1)
     if not close:
         return f"there are {_THERE_ARE}"

@@ -7,7 +7,6 @@ is refused by name. Nothing is ever ignored.
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -152,6 +151,8 @@ def refuse_later(name: str, later: Iterable[str], what: str, where: str) -> None
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for an error message: the names most like `name`, or all of a few."""
     names = list(known)
+    import difflib  # here: it is for those who err
+
     close = difflib.get_close_matches(name, names, n=3)
     if close:
         return "; did you mean " + " or ".join(map(repr, close)) + "?"

@@ -19,8 +19,6 @@ from pathlib import PurePath
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final
 
-import cloudpickle
-
 __all__ = ["Culprit", "assigned_elsewhere", "held_locks", "what_cannot_cross"]
 
 _KNOWN_AS: Final = {
@@ -244,6 +242,8 @@ class _Nowhere:
 
 def _refusal(value: object) -> Exception | None:
     try:
+        import cloudpickle  # here: few plans need it
+
         cloudpickle.dump(value, _Nowhere())
     except Exception as error:  # an object may raise anything while it is taken apart
         return error

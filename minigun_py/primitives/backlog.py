@@ -10,7 +10,6 @@ what is in memory at the back. *Lock order*: the lock is a leaf.
 from __future__ import annotations
 
 import pickle
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -94,6 +93,8 @@ class Backlog:
         except Exception:
             return False
         if self._file is None:
+            import tempfile  # here: hardly any run needs it
+
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read to its end
             self._read_at = self._write_at = 0
         self._file.seek(self._write_at)

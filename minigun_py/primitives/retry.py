@@ -7,7 +7,6 @@ Backoff And Jitter*, AWS Architecture Blog, 2015).
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,12 @@ from typing import Any
 from minigun_py.errors import NotPicklable, UsageError
 
 __all__ = ["Retry"]
+
+
+def _chance() -> float:
+    import random  # here: it takes long to import
+
+    return random.random()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Retry:
         again = isinstance(error, self.on) and not isinstance(error, UsageError | NotPicklable)
         return again and attempt < self.attempts
 
-    def wait(self, attempt: int, chance: Callable[[], float] = random.random) -> float:
+    def wait(self, attempt: int, chance: Callable[[], float] = _chance) -> float:
         """Seconds until the attempt after this one. `chance` gives a number from 0 to 1."""
         whole = min(self.backoff * 2.0 ** min(attempt - 1, 1000), self.max_backoff)
         return whole * (0.5 + 0.5 * chance()) if self.jitter else whole

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -206,6 +205,8 @@ def _spooled(values: list[Any], rest: Iterator[Any], most: int) -> Spool:
 
 
 def _nameless_file() -> int:
+    import tempfile  # here: hardly any run needs it
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
