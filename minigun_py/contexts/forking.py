@@ -106,7 +106,7 @@ def _forget_unfinished_imports() -> None:
     the lock of all imports in a child, but not those of single modules. Asked for, they are
     imported anew.
     """
-    locks = getattr(importlib._bootstrap, "_module_locks", {})  # noqa: SLF001
+    locks = getattr(sys.modules["_frozen_importlib"], "_module_locks", {})
     for name, known in tuple(locks.items()):
         if getattr(known(), "owner", None) not in (None, threading.get_ident()):
             locks.pop(name, None)
