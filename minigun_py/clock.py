@@ -7,8 +7,9 @@ never sleep. Seconds everywhere, monotonic: a jump of the wall clock changes not
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from minigun_py.record import record
 
 __all__ = ["SYSTEM_CLOCK", "Clock", "Deadline", "SystemClock", "earliest"]
 
@@ -31,7 +32,7 @@ class SystemClock:
 SYSTEM_CLOCK: Final = SystemClock()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Deadline:
     """A moment that several waits share, so that together they take no longer than one."""
 

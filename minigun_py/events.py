@@ -10,7 +10,10 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import Any
+
+from minigun_py.outcome import Outcome
+from minigun_py.record import record
 
 __all__ = [
     "Event",
@@ -21,18 +24,21 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "StageEnded",
+    "TaskEnded",
+    "TaskRetried",
+    "TaskStarted",
     "WorkerReplaced",
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """Base of every record. ``at`` is in monotonic seconds."""
 
     at: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunStarted(Event):
     """The contexts are open; the first item comes next."""
 
@@ -40,14 +46,14 @@ class RunStarted(Event):
     stages: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StageEnded(Event):
     """A stage has answered for every item that it received."""
 
     stage: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ItemFailed(Event):
     """A stage failed on an item; `action` says what the policy made of it."""
 
@@ -57,7 +63,7 @@ class ItemFailed(Event):
     action: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ItemRetried(Event):
     """A stage failed on an item in this attempt, and tries again after `wait` seconds."""
 
@@ -68,7 +74,7 @@ class ItemRetried(Event):
     wait: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WorkerReplaced(Event):
     """A worker of the segment that begins with `stage` died, and another takes its place."""
 
@@ -76,12 +82,38 @@ class WorkerReplaced(Event):
     status: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunEnded(Event):
     """Everything is closed. `ok` is False when the run raises."""
 
     pipeline: str
     ok: bool
+
+
+@record
+class TaskStarted(Event):
+    """A task was handed to a worker, for the so manieth time."""
+
+    task: str
+    attempt: int
+
+
+@record
+class TaskRetried(Event):
+    """A task failed in this attempt, and is tried again after `wait` seconds."""
+
+    task: str
+    attempt: int
+    error: BaseException
+    wait: float
+
+
+@record
+class TaskEnded(Event):
+    """A task has ended, or never began: `outcome` tells."""
+
+    task: str
+    outcome: Outcome[Any]
 
 
 Observer = Callable[[Event], object]

@@ -7,11 +7,11 @@ by asking for its name.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
 from minigun_py.errors import UsageError
+from minigun_py.record import record
 
 __all__ = [
     "ALIASES",
@@ -90,7 +90,7 @@ def parse_kind(kind: str) -> ContextKind:
     raise UsageError(f"no kind of execution {kind!r}; {hint}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ContextSpec:
     """A context that is wanted: what kind, and how many workers."""
 
@@ -111,7 +111,7 @@ class ContextSpec:
         return self.kind.value if self.workers == 1 else f"{self.kind.value} x {self.workers}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResourceHint:
     """What a stage mostly needs. `amount` is bytes for memory, devices for GPU, else 0."""
 

@@ -19,19 +19,16 @@ _NAME: Final = (
     r"[\w-]*(?:token|secret|passw(?:or)?d|passphrase|credential"
     r"|(?:api|access|private|auth|signing|encryption)[_-]?key)\w*"
 )
-_NAMED: Final = re.compile(
+_NAMED: Final = (
     rf"""(?P<name>(?P<quote>['"]?){_NAME}(?P=quote)\s*[:=]\s*)"""
-    r"""(?P<value>b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\s,;&'"(){}\[\]]+)""",
-    re.IGNORECASE,
+    r"""(?P<value>b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*"|[^\s,;&'"(){}\[\]]+)"""
 )
 """A name that says secret, and the value behind it, as in a dict, an assignment or a query."""
 
-_USER: Final = re.compile(
-    r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)", re.IGNORECASE
-)
+_USER: Final = r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)"
 """The password in a URL."""
 
-_BEARER: Final = re.compile(r"(?P<before>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+_BEARER: Final = r"(?P<before>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}"
 """What an HTTP header authorises with."""
 
 
@@ -46,9 +43,9 @@ def without_secrets(text: str) -> str:
     Names with token, secret, password, passphrase or credential in them say so, and keys for an
     API, access, signing and the like; also passwords in URLs, and what a header authorises with.
     """
-    text = _NAMED.sub(rf"\g<name>{MASK}", text)
-    text = _USER.sub(rf"\g<before>{MASK}", text)
-    return _BEARER.sub(rf"\g<before>{MASK}", text)
+    text = re.sub(_NAMED, rf"\g<name>{MASK}", text, flags=re.IGNORECASE)
+    text = re.sub(_USER, rf"\g<before>{MASK}", text, flags=re.IGNORECASE)
+    return re.sub(_BEARER, rf"\g<before>{MASK}", text, flags=re.IGNORECASE)
 
 
 def without_controls(text: str) -> str:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
@@ -21,6 +20,7 @@ from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.engine.onlooker import View
 from minigun_py.engine.report import RunReport, StageReport
 from minigun_py.plain_text import one_line
+from minigun_py.record import record
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ LONGEST_NAME: Final = 40
 BAR_WIDTH: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Progress:
     """How far one stage has come. `rate` is what it has done per second since the run began."""
 

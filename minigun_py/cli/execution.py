@@ -8,7 +8,6 @@ it, and a run that even then does not end is left behind after a moment; its wor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from minigun_py import PipelineFailed, Run, RunCancelled, RunReport
@@ -16,6 +15,7 @@ from minigun_py.cli.exit_status import ExitStatus
 from minigun_py.cli.stop_signals import StopSignals
 from minigun_py.clock import Deadline
 from minigun_py.engine.onlooker import View
+from minigun_py.record import record
 
 __all__ = ["Ending", "execute"]
 
@@ -26,7 +26,7 @@ LAST_MOMENT: Final = 1.0
 """Seconds that a cancelled run gets before it is left behind."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ending:
     """How a run ended. `errors` is what made it fail."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from minigun_py.errors import ItemTimedOut, WorkerDied
 from minigun_py.primitives.spool import Values
+from minigun_py.record import field, record
 
 __all__ = [
     "Answer",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class StageCounts:
     """What became of the items that one stage received; see `engine.ledger` for the books."""
 
@@ -48,7 +48,7 @@ class StageCounts:
         self.usual += other.usual
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ItemFailure:
     """A stage failed on an item. `index` is the place in its lease of the item it came from."""
 
@@ -64,7 +64,7 @@ Share = tuple[list[range], int | None, tuple[int, ...]]
 that has a part in it, if it was running; and how long each exit was when it had been put out."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Harvest:
     """What a kernel made of a chunk: outputs by exit, counts by stage, and the failures."""
 
@@ -85,7 +85,7 @@ class Harvest:
     ended without an output."""
 
 
-@dataclass(slots=True, eq=False)
+@record(frozen=False, eq=False)
 class Lease:
     """Items lent to a context until it answers for them. `place` orders leases of a group.
 
@@ -106,7 +106,7 @@ class Lease:
     """For each item, where it comes from, if its group wants to know."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Done:
     """The kernel has run over the whole lease."""
 
@@ -114,7 +114,7 @@ class Done:
     harvest: Harvest
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Emitted:
     """A worker has put out something of a lease that it goes on with. Only if it `streams`."""
 
@@ -123,7 +123,7 @@ class Emitted:
     values: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Died:
     """The worker died while it ran item `index` of the lease. No other result arrived.
 
@@ -135,7 +135,7 @@ class Died:
     error: WorkerDied | ItemTimedOut
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Returned:
     """The lease was not started, or its results were lost after all its items had ended.
 
@@ -146,14 +146,14 @@ class Returned:
     death: WorkerDied | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Vanished:
     """A worker died, and what its kernel held with it. Told after all else about the worker."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Broken:
     """A worker cannot go on: a setup or teardown raised. The others go on until they are cut."""
 

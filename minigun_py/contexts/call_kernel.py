@@ -19,6 +19,7 @@ class CallKernel:
     stages = ("call",)
     exit_stages = (0,)
     holds = streams = False
+    forwards: Mapping[int, int] = {}
     timeout = max_rss = None
     control = Control()
 

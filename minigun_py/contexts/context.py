@@ -25,7 +25,6 @@ earlier ones wait to be admitted downstream.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from minigun_py.clock import Deadline
@@ -33,11 +32,12 @@ from minigun_py.contexts.answer import Answer, Lease
 from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.errors import ContextError
 from minigun_py.placement import ContextSpec
+from minigun_py.record import record
 
 __all__ = ["ExecutionContext", "LeaseReceiver", "Traits", "not_open"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Traits:
     """What a kind of context can do. The plan reads this and asks for no type."""
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from minigun_py.clock import Deadline
+from minigun_py.record import field, record
 
 __all__ = ["Crew", "Exited", "Spawned"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spawned:
     """A worker is there. `socket` is the parent's end of its pair."""
 
@@ -20,7 +20,7 @@ class Spawned:
     socket: socket.socket
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exited:
     """A worker is gone. `status` is its exit code, or the negated number of a signal."""
 

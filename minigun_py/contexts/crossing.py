@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final
 
 from minigun_py.contexts.answer import Harvest, ItemFailure, Share, StageCounts
@@ -25,6 +25,7 @@ from minigun_py.contexts.portable_errors import (
     unsendable,
 )
 from minigun_py.errors import NotPicklable
+from minigun_py.primitives.packed import Packed, packed
 from minigun_py.primitives.spool import Spool
 
 __all__ = [
@@ -42,8 +43,8 @@ __all__ = [
     "with_items",
 ]
 
-Packed = tuple[
-    list[list[Any]],
+Plain = tuple[
+    list[list[Any] | Packed],
     list[tuple[int, ...]],
     list[tuple[Any, ...]],
     float,
@@ -54,18 +55,25 @@ Packed = tuple[
 ]
 
 
+_NUMBERS: Final = attrgetter(*StageCounts.__match_args__)
+_NOWHERE: Final[Mapping[int, int]] = {}
 _NO_PARTS: Final[Mapping[int, Spool]] = {}
 
 
-def pack_harvest(harvest: Harvest, head: str) -> Packed:
+def pack_harvest(harvest: Harvest, head: str, forwards: Mapping[int, int] = _NOWHERE) -> Plain:
     """A harvest as plain values, its exceptions made portable.
 
-    Items that failed in the first stage, `head`, stay behind: the parent has them.
+    Items that failed in the first stage, `head`, stay behind: the parent has them. It has no need
+    to look at the outputs of exits that it `forwards`, in so many parts.
     """
-    counts = [astuple(stage) for stage in harvest.counts]
+    counts = [_NUMBERS(stage) for stage in harvest.counts]
     failures = [_packed_failure(failure, head) for failure in harvest.failures]
     rest = harvest.seconds, harvest.held, harvest.finished, harvest.due, harvest.shares
-    return [list(values) for values in harvest.outputs], counts, failures, *rest
+    outputs = [
+        packed([*values], forwards[way_out]) if way_out in forwards else [*values]
+        for way_out, values in enumerate(harvest.outputs)
+    ]
+    return outputs, counts, failures, *rest
 
 
 def large_parts(harvest: Harvest) -> Iterator[tuple[int, list[Any]]]:
@@ -77,12 +85,12 @@ def large_parts(harvest: Harvest) -> Iterator[tuple[int, list[Any]]]:
                 yield way_out, chunk
 
 
-def unpack_harvest(packed: Packed, parts: Mapping[int, Spool] = _NO_PARTS) -> Harvest:
+def unpack_harvest(plain: Plain, parts: Mapping[int, Spool] = _NO_PARTS) -> Harvest:
     """The harvest again, its exceptions with their remote tracebacks as causes.
 
     `parts` is what crossed before it, by exit.
     """
-    outputs, counts, failures, seconds, held, finished, due, shares = packed
+    outputs, counts, failures, seconds, held, finished, due, shares = plain
     return Harvest(
         [parts.get(way_out, values) for way_out, values in enumerate(outputs)],
         [StageCounts(*numbers) for numbers in counts],

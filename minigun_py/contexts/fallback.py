@@ -6,7 +6,6 @@ over, one item at a time. So these stand in for each other, and never for thread
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from minigun_py.clock import Deadline
@@ -15,6 +14,7 @@ from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.registry import create, obstacle_to, traits_of
 from minigun_py.errors import KindUnavailable, UsageError
 from minigun_py.placement import ContextKind, ContextSpec
+from minigun_py.record import replace
 
 __all__ = ["nearest_spec", "open_nearest"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from minigun_py.contexts.arena import Arena
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.crew import Crew
 from minigun_py.contexts.forked_crew import forked_crew
@@ -33,5 +34,7 @@ class ForkContext(RemoteContext):
     )
     obstacle = staticmethod(obstacle_to_forking)
 
-    def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:
-        return forked_crew(kernel, spec, running)
+    def _assemble(
+        self, kernel: Kernel, spec: ContextSpec, running: RunningItems, arena: Arena
+    ) -> Crew:
+        return forked_crew(kernel, spec, running, arena)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from minigun_py.contexts.answer import Harvest
 from minigun_py.primitives.cancel import CancelToken
+from minigun_py.record import field, record
 
 __all__ = [
     "BoundCoroutines",
@@ -29,7 +29,7 @@ def _nobody_listens() -> None:
     """There is no run that could drain."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Control:
     """A worker's line to its run, for `current()`."""
 
@@ -37,7 +37,7 @@ class Control:
     drain: Callable[[], None] = _nobody_listens
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Post:
     """Where a worker stands: its number in its context, from 1 on, and its line to the run."""
 
@@ -161,6 +161,11 @@ class Kernel(Protocol):
     @property
     def exit_stages(self) -> tuple[int, ...]:
         """For every exit, the index in `stages` of the stage that feeds it."""
+        ...
+
+    @property
+    def forwards(self) -> Mapping[int, int]:
+        """The exits whose outputs go to other workers without a look at them, in so many parts."""
         ...
 
     @property

@@ -7,7 +7,6 @@ parameters is enough) would otherwise fail in the parent, where nobody could tel
 from __future__ import annotations
 
 import pickle
-import traceback
 
 from minigun_py.errors import NotPicklable, RemoteError
 
@@ -36,6 +35,8 @@ class RemoteTraceback(Exception):
 
 def pack_error(error: Exception) -> tuple[Exception, str]:
     """An exception that can be rebuilt elsewhere, and the text of its traceback."""
+    import traceback  # here: it is for runs in which something fails
+
     text = "".join(traceback.format_exception(error))
     try:
         copy = pickle.loads(pickle.dumps(error, protocol=5))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import ClassVar
 
+from minigun_py.contexts.arena import Arena
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.crew import Crew
 from minigun_py.contexts.forking import INSIDE_SUBINTERPRETER
@@ -40,5 +41,7 @@ class ProcessContext(RemoteContext):
             return "a subinterpreter may start no process"
         return None if hasattr(os, "fork") else "this system has no socket pairs to inherit"
 
-    def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:
-        return fresh_server(running, spec.workers, spec.start_method or "forkserver")
+    def _assemble(
+        self, kernel: Kernel, spec: ContextSpec, running: RunningItems, arena: Arena
+    ) -> Crew:
+        return fresh_server(running, arena, spec.workers, spec.start_method or "forkserver")

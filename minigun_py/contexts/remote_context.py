@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import ClassVar, Final
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.answer import Answer
+from minigun_py.contexts.arena import Arena
 from minigun_py.contexts.context import LeaseReceiver, Traits, not_open
 from minigun_py.contexts.crew import Crew, Spawned
 from minigun_py.contexts.kernel import Kernel
-from minigun_py.contexts.portable_code import pack_code
 from minigun_py.contexts.readable import wait_readable
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.serve_loop import ServeLoop
@@ -42,7 +43,9 @@ class RemoteContext(ABC):
         self._why_killed: str | None = None
 
     @abstractmethod
-    def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:
+    def _assemble(
+        self, kernel: Kernel, spec: ContextSpec, running: RunningItems, arena: Arena
+    ) -> Crew:
         """Whoever starts the workers of this kind."""
 
     def _notes(self, workers: int) -> RunningItems:
@@ -52,15 +55,19 @@ class RemoteContext(ABC):
     def open(self, kernel: Kernel, spec: ContextSpec) -> None:
         """Start the workers. Raises `NotPicklable` if stages have to be sent and cannot."""
         self._kernel = kernel
-        code = None if self.traits.inherits_code else pack_code(kernel)
-        running = self._notes(spec.workers)
-        try:
-            crew = self._assemble(kernel, spec, running)
-        except BaseException:
-            running.close()
-            raise
+        code = None if self.traits.inherits_code else _packed(kernel)
+        with ExitStack() as opened:
+            running = self._notes(spec.workers)
+            opened.callback(running.close)
+            arena = Arena.shared(spec.workers)
+            opened.callback(arena.close)
+            crew = self._assemble(kernel, spec, running, arena)
+            opened.pop_all()
         most_leases = 1 if self.traits.one_lease_each else None
-        self._staff = Staff(crew, spec.workers, running, code, spec.max_items, most_leases, {})
+        ends = [arena.of_parent(slot) for slot in range(spec.workers)]
+        self._staff = Staff(
+            crew, spec.workers, running, arena, ends, code, spec.max_items, most_leases, {}
+        )
         for slot in range(spec.workers):
             self._staff.hire(slot)
 
@@ -98,6 +105,9 @@ class RemoteContext(ABC):
         _wait_for_exits(staff, deadline)
         staff.crew.close(Deadline.after(CREW_EXIT_SECONDS))
         staff.running.close()
+        for end in staff.ends:
+            end.close()
+        staff.arena.close()
 
 
 def _wait_for_exits(staff: Staff, deadline: Deadline) -> None:
@@ -111,3 +121,9 @@ def _wait_for_exits(staff: Staff, deadline: Deadline) -> None:
                 staff.workers.pop(message.worker, None)
         if not open_:
             return
+
+
+def _packed(kernel: Kernel) -> bytes:
+    from minigun_py.contexts.portable_code import pack_code  # here: most workers inherit theirs
+
+    return pack_code(kernel)

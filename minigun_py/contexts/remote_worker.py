@@ -8,9 +8,11 @@ import socket
 from typing import Any, Final
 
 from minigun_py.contexts.answer import Lease
+from minigun_py.contexts.arena import ArenaEnd
 from minigun_py.contexts.crew import Spawned
+from minigun_py.contexts.frame import Frame
 from minigun_py.contexts.portable_errors import not_rebuilt
-from minigun_py.contexts.wire import Frame, FrameReader, FrameWriter
+from minigun_py.contexts.wire import FrameReader, FrameWriter
 from minigun_py.errors import NotPicklable
 from minigun_py.primitives.spool import Spool
 
@@ -55,11 +57,15 @@ class RemoteWorker:
     """One worker, with the leases that it holds by place."""
 
     def __init__(
-        self, spawned: Spawned, most_items: int | None = None, most_leases: int | None = None
+        self,
+        spawned: Spawned,
+        arena: ArenaEnd | None = None,
+        most_items: int | None = None,
+        most_leases: int | None = None,
     ) -> None:
         self.number, self.slot, self.socket = spawned.worker, spawned.slot, spawned.socket
         self.socket.setblocking(False)
-        self.reader = FrameReader(self.socket)
+        self.arena, self.reader = arena, FrameReader(self.socket, arena)
         self.writer = FrameWriter(self.socket)
         self.leases: dict[int, Lease] = {}
         self.parts: dict[int, Parts] = {}

@@ -15,11 +15,12 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self
+
+from minigun_py.contexts.shared_file import shared_file
 
 __all__ = ["RunningItems"]
 
@@ -44,12 +45,7 @@ class RunningItems:
     def shared(cls, workers: int) -> Self:
         """Memory that other processes can map, by inheritance or by its descriptor."""
         size = workers * (_CELLS * 8 + _PAGE)
-        if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("minigun-running-items")
-        else:
-            with tempfile.TemporaryFile() as file:
-                descriptor = os.dup(file.fileno())
-        os.ftruncate(descriptor, size)
+        descriptor = shared_file("minigun-running-items", size)
         notes = cls(mmap.mmap(descriptor, size), descriptor)
         for slot in range(workers):
             notes.clear(slot)

@@ -40,6 +40,7 @@ from minigun_py.contexts.answer import (
 )
 from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.contexts.crew import Exited, Spawned
+from minigun_py.contexts.frame import Frame, FrameKind, encode
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
 from minigun_py.contexts.portable_errors import unpack_error
@@ -48,7 +49,6 @@ from minigun_py.contexts.remote_worker import WINDOW, Parts, RemoteWorker, part_
 from minigun_py.contexts.staff import Staff
 from minigun_py.contexts.time_limit import TimeLimit
 from minigun_py.contexts.wake_up import WakeUp
-from minigun_py.contexts.wire import Frame, FrameKind, encode
 from minigun_py.errors import (
     ContextError,
     EndOfChannel,
@@ -94,34 +94,36 @@ class ServeLoop:
             ContextError: The workers cannot be kept alive.
             Exception: What a setup or a teardown raised in a worker.
         """
+        woken = True
         while True:
-            self._wake.clear()
+            self._wake.clear(woken)
             self._leases.raise_if_cut()
             self._hand_out()
             self._release()
-            if self._all_ended and not self._workers and not self._staff.expected:
+            if len(self._ended) == self._staff.size and not (self._workers or self._staff.expected):
                 return
             self._kill_overdue()
             if self._kernel.streams:
                 self._listen_as_there_is_room()
-            for fd, event in self._poller.poll(_milliseconds(self._wait_time())):
-                if fd == self._staff.crew.fileno():
+            woken = False
+            for fd, event in self._poller.poll(self._wait_time()):
+                if fd == self._wake.fileno():
+                    woken = True
+                elif fd == self._staff.crew.fileno():
                     self._hear_crew()
-                elif fd != self._wake.fileno():
+                else:
                     self._hear_worker(fd, event)
 
-    def _wait_time(self) -> float | None:
-        """Seconds until something has to be done though nothing is heard; None if nothing has."""
-        return earliest(self._leases.wait_time(), self._limit.wait_time(self._workers.values()))
+    def _wait_time(self) -> int | None:
+        """Milliseconds until something has to be done though nothing is heard; None for never."""
+        late = self._limit.wait_time(self._workers.values())
+        seconds = earliest(self._leases.wait_time(), late)
+        return None if seconds is None else math.ceil(seconds * 1000)
 
     def _kill_overdue(self) -> None:
         """End the workers whose item has taken too long. They are replaced as they are buried."""
         for worker in self._limit.overdue(self._workers.values()):
             self._staff.crew.kill(worker.number)
-
-    @property
-    def _all_ended(self) -> bool:
-        return len(self._ended) == self._staff.size
 
     def _hand_out(self) -> None:
         """Give leases to the workers that hold the fewest, until there are none now."""
@@ -166,7 +168,7 @@ class ServeLoop:
             else:
                 kind = FrameKind.RUN_LAST if last else FrameKind.RUN
                 kind = FrameKind.RUN_FLUSH if lease.flush and not last else kind
-                parts = encode(kind, lease.place, lease.items)
+                parts = encode(kind, lease.place, lease.items, worker.arena)
         except Exception:
             self._send(worker, lease, one_by_one=True)
             return
@@ -204,13 +206,15 @@ class ServeLoop:
         if event & ~select.POLLOUT:
             self._take_frames(worker)
 
-    def _take_frames(self, worker: RemoteWorker) -> None:
+    def _take_frames(self, worker: RemoteWorker) -> bool:
+        """Take some frames. False if there were none."""
         frames, open_ = worker.reader.read()
         for frame in frames:
             self._take(worker, frame)
         if not open_ and not worker.gone:
             worker.gone = True  # what it died of comes from the crew
             self._poller.unregister(worker.socket)
+        return bool(frames)
 
     def _take(self, worker: RemoteWorker, frame: Frame) -> None:
         match frame.kind:
@@ -276,7 +280,8 @@ class ServeLoop:
 
     def _welcome(self, spawned: Spawned) -> None:
         staff = self._staff
-        worker = RemoteWorker(spawned, staff.most_items, staff.most_leases)
+        arena = staff.ends[spawned.slot]
+        worker = RemoteWorker(spawned, arena, staff.most_items, staff.most_leases)
         staff.expected -= 1
         self._workers[worker.number] = worker
         self._poller.register(worker.socket, worker.events)
@@ -286,12 +291,13 @@ class ServeLoop:
     def _bury(self, exited: Exited) -> None:
         """Take what a worker still said, blame its running item if it died, and replace it."""
         worker = self._workers[exited.worker]
-        if not worker.gone:
-            self._take_frames(worker)
+        while not worker.gone and self._take_frames(worker):
+            pass
         if not worker.gone:  # somebody else holds its end open; the crew's word counts
             self._poller.unregister(worker.socket)
         del self._workers[exited.worker]
         worker.close()
+        self._staff.ends[worker.slot].worker_gone()
         words = self._running.last_words(worker.slot)
         if self._running.died_tearing_down(worker.slot):
             raise self._post_mortem.death(exited, words, " while it tore down")
@@ -307,10 +313,7 @@ class ServeLoop:
     def _death(
         self, worker: RemoteWorker, exited: Exited, words: str
     ) -> WorkerDied | ItemTimedOut | None:
-        """What a worker died of. None: nothing is to blame.
-
-        It has retired, or was killed for an item that it had ended by then.
-        """
+        """What a worker died of. None: it retired, or was killed for an item that had ended."""
         if worker.retired and not exited.status:
             return None
         if worker.overdue is None:
@@ -344,7 +347,3 @@ class ServeLoop:
 
 class _Unreadable(Exception):
     """An answer cannot be unpickled; it has to be given again, one by one."""
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else math.ceil(seconds * 1000)

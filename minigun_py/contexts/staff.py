@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from minigun_py.contexts.arena import Arena, ArenaEnd
 from minigun_py.contexts.crew import Crew
 from minigun_py.contexts.remote_worker import RemoteWorker
 from minigun_py.contexts.running_items import RunningItems
+from minigun_py.record import record
 
 __all__ = ["Staff"]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Staff:
     """The workers by number, whoever starts them, and what holds for each."""
 
     crew: Crew
     size: int
     running: RunningItems
+    arena: Arena
+    ends: list[ArenaEnd]
+    """The parent's ends of it, by slot."""
     code: bytes | None
     """What a worker is sent first; None if it has inherited its stages."""
     most_items: int | None

@@ -24,9 +24,11 @@ from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
 from minigun_py.clock import Deadline
+from minigun_py.contexts.arena import Arena
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.crew import Crew, Exited, Spawned
 from minigun_py.contexts.forking import forking_turn
+from minigun_py.contexts.frame import FrameKind, encode
 from minigun_py.contexts.interpreter_probe import why_they_do_not_load
 from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.portable_code import import_path
@@ -34,7 +36,7 @@ from minigun_py.contexts.portable_errors import pack_error
 from minigun_py.contexts.remote_context import RemoteContext
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.wake_up import WakeUp
-from minigun_py.contexts.wire import FrameKind, encode, write_frame
+from minigun_py.contexts.wire import write_frame
 from minigun_py.errors import ContextError
 from minigun_py.placement import ContextSpec
 from minigun_py.primitives.daemon import daemon_thread
@@ -45,7 +47,7 @@ _PROGRAM: Final = """
 import sys
 sys.path[:] = {path!r}
 from minigun_py.contexts.interpreter_worker import run
-run({sock!r}, {slot!r}, {stages!r})
+run({sock!r}, {memory!r}, {slot!r}, {stages!r})
 """
 
 
@@ -71,15 +73,17 @@ class SubinterpreterContext(RemoteContext):
     def _notes(self, workers: int) -> RunningItems:
         return RunningItems.private(workers)
 
-    def _assemble(self, kernel: Kernel, spec: ContextSpec, running: RunningItems) -> Crew:
-        return _InterpreterCrew("+".join(kernel.stages))
+    def _assemble(
+        self, kernel: Kernel, spec: ContextSpec, running: RunningItems, arena: Arena
+    ) -> Crew:
+        return _InterpreterCrew("+".join(kernel.stages), arena)
 
 
 class _InterpreterCrew:
     """Threads, each with an interpreter."""
 
-    def __init__(self, stages: str) -> None:
-        self._stages = stages
+    def __init__(self, stages: str, arena: Arena) -> None:
+        self._stages, self._arena = stages, arena
         self._wake = WakeUp().__enter__()
         self._told: deque[Spawned | Exited] = deque()
         self._threads: list[threading.Thread] = []
@@ -123,7 +127,7 @@ class _InterpreterCrew:
     def _run(self, number: int, slot: int, theirs: socket.socket) -> None:
         with theirs:
             try:
-                _run_interpreter(theirs.fileno(), slot, self._stages)
+                _run_interpreter(theirs.fileno(), self._arena.fileno(), slot, self._stages)
             except Exception as error:
                 told = ContextError(f"a subinterpreter cannot begin: {error}")
                 with contextlib.suppress(OSError):  # nobody listens any more
@@ -135,12 +139,12 @@ class _InterpreterCrew:
         self._wake.set()
 
 
-def _run_interpreter(sock: int, slot: int, stages: str) -> None:
+def _run_interpreter(sock: int, memory: int, slot: int, stages: str) -> None:
     interpreters: Any = importlib.import_module("concurrent.interpreters")
     with forking_turn():
         interpreter = interpreters.create()
     try:
-        given = {"path": import_path(), "sock": os.dup(sock), "slot": slot, "stages": stages}
-        interpreter.exec(_PROGRAM.format(**given))
+        given = {"path": import_path(), "sock": os.dup(sock), "memory": memory, "slot": slot}
+        interpreter.exec(_PROGRAM.format(stages=stages, **given))
     finally:
         interpreter.close()

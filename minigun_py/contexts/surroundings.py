@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 from minigun_py.contexts.cpus import CGROUP_ROOT, usable_cpus
+from minigun_py.record import record
 
 __all__ = ["Surroundings", "look_around"]
 
@@ -30,7 +30,7 @@ FORKING_IS_UNSAFE: Final = frozenset(["darwin", "win32"])
 """Platforms without fork, or whose own libraries break in a forked child."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Surroundings:
     """What there is to work with. Made by `look_around`."""
 

@@ -48,8 +48,13 @@ class WakeUp:
                 self._is_set = True
                 os.write(self._writer, b"!")
 
-    def clear(self) -> None:
-        """Be ready for the next `set`; what it tells of has to be looked at after this."""
+    def clear(self, heard: bool = True) -> None:
+        """Be ready for the next `set`; what it tells of has to be looked at after this.
+
+        Without having `heard` from the descriptor it does nothing unless somebody has called `set`.
+        """
+        if not (heard or self._is_set):
+            return
         with contextlib.suppress(BlockingIOError):
             os.read(self._reader, 4096)
         # Only now: a byte written before the read is gone, and the next `set` has to write one.

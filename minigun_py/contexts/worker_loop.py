@@ -17,40 +17,45 @@ from typing import Any
 
 from minigun_py.contexts import crossing
 from minigun_py.contexts.answer import Harvest
+from minigun_py.contexts.arena import Arena, ArenaEnd
 from minigun_py.contexts.crossing import OneByOne
+from minigun_py.contexts.frame import Frame, FrameKind, Pickled, encode
 from minigun_py.contexts.kernel import BoundKernel, Control, Kernel, Post
 from minigun_py.contexts.lease_loop import close_after
 from minigun_py.contexts.log_forwarding import Levels, forward_records
-from minigun_py.contexts.portable_code import unpack_code
 from minigun_py.contexts.portable_errors import not_sent_back, pack_error, unsendable
 from minigun_py.contexts.post_mortem import raised
 from minigun_py.contexts.resident_memory import resident_bytes
 from minigun_py.contexts.running_items import RunningItems
-from minigun_py.contexts.wire import Frame, FrameKind, encode, read_frame, write_frame
+from minigun_py.contexts.wire import FrameReader, write_frame
 from minigun_py.primitives.cancel import CancelToken
+from minigun_py.primitives.packed import Packed
 
 __all__ = ["work"]
 
 
-def work(sock: socket.socket, kernel: Kernel | None, running: RunningItems, slot: int) -> None:
+def work(
+    sock: socket.socket, kernel: Kernel | None, running: RunningItems, arena: Arena, slot: int
+) -> None:
     """Run leases until the socket ends.
 
     Args:
         sock: This worker's end of its pair.
         kernel: The stages; None if they come as the first frame.
         running: Where the index of the running item is noted.
+        arena: Where large buffers lie.
         slot: Which of the notes is this worker's.
     """
-    line = _Line(sock)
+    line = _Line(sock, arena.of_worker(slot))
     running.keep_last_words(slot)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the parent has closed
         try:
             levels: Levels | None = None
             if kernel is None:
-                code = read_frame(sock)
+                code = line.read()
                 if code is None:
                     return
-                kernel, levels = unpack_code(code.load())
+                kernel, levels = _unpacked(code.load())
             forward_records(line.log, levels, "+".join(kernel.stages), slot + 1)
             worker = kernel.bind(post=Post(slot + 1, line.control()))
             try:
@@ -74,12 +79,10 @@ def work(sock: socket.socket, kernel: Kernel | None, running: RunningItems, slot
 class _Line:
     """The worker's end of the socket."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, sock: socket.socket, arena: ArenaEnd) -> None:
+        self._socket, self.arena = sock, arena
+        self.read = FrameReader(sock, arena).next
         self._lock = threading.Lock()  # a frame is written whole
-
-    def read(self) -> Frame | None:
-        return read_frame(self._socket)
 
     def write(self, parts: list[memoryview]) -> None:
         with self._lock:
@@ -172,7 +175,11 @@ class _FrameTurns:
                 raise unsendable(self._kernel.stages[0], error) from error
             self._line.write(encode(FrameKind.UNREADABLE, frame.token))
             return
-        self._line.write(_encoded(frame.token, harvest, self._items, self._kernel))
+        kind, answer = _pickled(harvest, len(self._items), self._kernel)
+        token = frame.token
+        del frame, harvest
+        self._items = []  # so nobody here has a view of what goes back as it came
+        self._line.write(answer.frame(kind, token, self._line.arena))
 
     def _take(self) -> Iterable[Any] | None:
         while (frame := self._line.read()) is not None:
@@ -182,6 +189,8 @@ class _FrameTurns:
             self.attempt, self._next_attempt = self._next_attempt, 1
             try:
                 content = frame.load()
+                if isinstance(content, Packed):
+                    content = content.unpacked()
             except Exception:
                 self._line.write(encode(FrameKind.UNREADABLE, frame.token))
                 continue
@@ -200,13 +209,20 @@ _ONE_BY_ONE = (FrameKind.RUN_ONE_BY_ONE, FrameKind.RUN_LAST_ONE_BY_ONE)
 _LAST = (FrameKind.RUN_LAST, FrameKind.RUN_LAST_ONE_BY_ONE)
 
 
-def _encoded(place: int, harvest: Harvest, items: list[Any], kernel: Kernel) -> list[memoryview]:
+def _pickled(harvest: Harvest, items: int, kernel: Kernel) -> tuple[FrameKind, Pickled]:
     try:
-        return encode(FrameKind.DONE, place, crossing.pack_harvest(harvest, kernel.stages[0]))
+        plain = crossing.pack_harvest(harvest, kernel.stages[0], kernel.forwards)
+        return FrameKind.DONE, Pickled(plain)
     except Exception as error:
         if kernel.holds:  # it cannot be run again, and nobody knows what item it came from
             raise unsendable(kernel.stages[0], error) from error
-        blobs = crossing.blame_results(harvest, len(items), kernel.exit_stages, kernel.stages)
+        blobs = crossing.blame_results(harvest, items, kernel.exit_stages, kernel.stages)
         if blobs is None:
-            return encode(FrameKind.UNREADABLE, place)
-        return encode(FrameKind.DONE_ONE_BY_ONE, place, blobs)
+            return FrameKind.UNREADABLE, Pickled(None)
+        return FrameKind.DONE_ONE_BY_ONE, Pickled(blobs)
+
+
+def _unpacked(code: bytes) -> tuple[Kernel, Levels]:
+    from minigun_py.contexts.portable_code import unpack_code  # here: most workers inherit theirs
+
+    return unpack_code(code)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 from minigun_py.errors import UsageError
@@ -18,6 +17,7 @@ from minigun_py.plan.options import (
     nearest,
 )
 from minigun_py.plan.placing import check_stoppable
+from minigun_py.record import replace
 
 __all__ = ["DEFAULTS", "LIMITS", "Grounds", "caller"]
 

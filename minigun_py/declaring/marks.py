@@ -8,8 +8,7 @@ is asked for: only then the methods are bound.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, overload
 
 from minigun_py.declaring.grounds import caller
 from minigun_py.declaring.parts import Parts
@@ -17,7 +16,10 @@ from minigun_py.errors import UsageError
 from minigun_py.plan.hooks import checked_hook
 from minigun_py.plan.options import Reference, checked_options
 from minigun_py.plan.signature import location
-from minigun_py.plan.stage_options import BatchOptions, StageOptions, UnkeyedOptions
+from minigun_py.record import field, record, replace
+
+if TYPE_CHECKING:
+    from minigun_py.plan.stage_options import BatchOptions, StageOptions, UnkeyedOptions
 
 __all__ = [
     "Mark",
@@ -49,7 +51,7 @@ _FUNCTIONS: Final = ("setup", "teardown", "key", "routing", "on_error")
 _REFERENCES: Final = ("to", "from_", "routes", "feedback", "dead_letter")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """What a class body said: which word of `Pipeline` it is, and with what."""
 

@@ -6,8 +6,7 @@ import builtins
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack, overload
 
 from minigun_py.declaring.grounds import Grounds, caller
 from minigun_py.declaring.hooks import HookDecorators
@@ -19,13 +18,16 @@ from minigun_py.plan.options import Ground, Options, Reference, checked_options,
 from minigun_py.plan.own_stage import Stage
 from minigun_py.plan.scope import Nested, Scope
 from minigun_py.plan.stage import DeclaredStage, OwnStage
-from minigun_py.plan.stage_options import (
-    BlockDefaults,
-    EdgeOptions,
-    NestedOptions,
-    PipelineDefaults,
-    UnnamedOptions,
-)
+from minigun_py.record import record, replace
+
+if TYPE_CHECKING:
+    from minigun_py.plan.stage_options import (
+        BlockDefaults,
+        EdgeOptions,
+        NestedOptions,
+        PipelineDefaults,
+        UnnamedOptions,
+    )
 
 __all__ = ["Parts"]
 
@@ -40,7 +42,7 @@ class _HasPipe(Protocol[P_co]):
     def pipe(self) -> P_co: ...
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Inner:
     """A pipeline that was added to another, and how."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from minigun_py.declaring.grounds import caller
 from minigun_py.engine.ready_made import Batch, Deduplicate, Rebatch, unbatch
@@ -24,8 +24,10 @@ from minigun_py.plan.stage import (
     Processor,
     Producer,
 )
-from minigun_py.plan.stage_options import ReadyMadeOptions, StageOptions, UnnamedOptions
 from minigun_py.run_options import check_iterable
+
+if TYPE_CHECKING:
+    from minigun_py.plan.stage_options import ReadyMadeOptions, StageOptions, UnnamedOptions
 
 __all__ = ["StageDecorators"]
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from minigun_py.errors import UsageError
 from minigun_py.plan.own_stage import NumberedStage, Stage, TimedStage
 from minigun_py.plan.signature import Shape, shape_of_flush, shape_of_process
 from minigun_py.plan.stage import DeclaredStage, OwnStage
+from minigun_py.record import record
 
 __all__ = ["Actor", "actor_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Actor:
     """The functions of a stage for one worker."""
 

@@ -22,7 +22,7 @@ from minigun_py.engine.stream import Stream
 from minigun_py.outcome import Failure, Success, unwrap
 from minigun_py.primitives.daemon import daemon_thread
 
-__all__ = ["AsyncStream", "awaited"]
+__all__ = ["LEFT", "AsyncStream", "awaited", "in_thread"]
 
 T = TypeVar("T")
 
@@ -33,6 +33,11 @@ ROOM: Final = 1000
 
 async def awaited(run: Run, end: Callable[[], T]) -> T:
     """What `end` gives, which takes the run to its end."""
+    return await in_thread(end, lambda: run.cancel(LEFT))
+
+
+async def in_thread(end: Callable[[], T], cancel: Callable[[], None]) -> T:
+    """What `end` gives or raises, in a thread of its own. A task that is cancelled has it ended."""
     outcomes: list[Success[T] | Failure] = []
 
     def work() -> None:
@@ -41,7 +46,7 @@ async def awaited(run: Run, end: Callable[[], T]) -> T:
         except BaseException as error:
             outcomes.append(Failure(error))
 
-    await _in_thread(work, lambda: run.cancel(LEFT))
+    await _in_thread(work, cancel)
     return unwrap(outcomes[0])
 
 

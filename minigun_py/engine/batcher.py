@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from minigun_py.primitives.size import estimated_bytes
+from minigun_py.record import field, record
 
 __all__ = ["Batcher"]
 
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Group(Generic[T]):
     began: float
     items: list[T] = field(default_factory=list)

@@ -53,18 +53,9 @@ class BoundSegment(SegmentWorker):
         """Make this what `current()` finds, for what is called meanwhile."""
         return entered(self)
 
-    @property
-    def source_call(self) -> Callable[..., Any]:
-        """Of a source: what gives its items, with its state."""
-        return self._call(0)
-
     def iterate(self, items: Any) -> Iterator[Any]:
-        """Of an asynchronous source: its items, one after the other."""
+        """What an asynchronous generator gives, one after the other."""
         return self._event_loop.iterate(items)
-
-    def wait_for(self, coroutine: Any) -> Any:
-        """Of an asynchronous source: run it to its end."""
-        return self._event_loop.run(coroutine)
 
     def work(self, turns: Turns) -> None:
         """Run all items through the stages, turn by turn, and then emit what is held."""
@@ -114,13 +105,6 @@ class BoundSegment(SegmentWorker):
             kept.take(len(items))
             values = stage.process_many(items)
         self._emit(values)
-
-    def hand_on(self, given: list[Any]) -> None:
-        """Of a source that stands alone: put out what it has given."""
-        with self._timed(()):
-            for way_out in self._exits:
-                way_out.extend(given)
-            self._emitted[0] += len(given)
 
     def finish(self) -> None:
         """Emit what the first stage holds, if it does."""

@@ -19,7 +19,7 @@ from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.kept import Kept
 from minigun_py.engine.sabotage import sabotaged_items
 
-__all__ = ["BoundStream"]
+__all__ = ["BoundStream", "TurnsRaised"]
 
 LOOKED_AT: Final = 1000
 """After so many outputs, how large they are."""
@@ -59,14 +59,14 @@ class BoundStream(BoundSegment):
         try:
             with self._timed(()):
                 self._loop(islice(self._outputs or (), count))
-        except _TurnsRaised as raised:
+        except TurnsRaised as raised:
             raise raised.error from None
 
     def close(self) -> None:
         """Tear it down, after what the stage does in a ``finally`` if it was not let to its end."""
         try:
             if self._outputs is not None:
-                with self.entered(), suppress(_TurnsRaised):
+                with self.entered(), suppress(TurnsRaised):
                     self._outputs.close()
         finally:
             super().close()
@@ -118,21 +118,25 @@ class BoundStream(BoundSegment):
         try:
             return self._turns.next()
         except BaseException as error:
-            raise _TurnsRaised(error) from error
+            raise TurnsRaised(error) from error
         finally:
             self._resume()
 
     def _fail(self, index: int, item: Any, error: Exception | SystemExit) -> bool:
         if index == 0:
-            item = self._item
+            item = self._running_item()
             self.ended = True
         return super()._fail(index, item, error)
+
+    def _running_item(self) -> Any:
+        """The one that was drawn last."""
+        return self._item
 
     def finish(self) -> None:
         """Nothing: the stage has given what it held when its items had ended."""
 
 
-class _TurnsRaised(BaseException):
+class TurnsRaised(BaseException):
     """Carries what a turn raised through the stage, which is not to catch it."""
 
     def __init__(self, error: BaseException) -> None:

@@ -20,7 +20,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from minigun_py.errors import UsageError
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.segment import lone_segment
 from minigun_py.plan.stage import Producer
+from minigun_py.record import record
 
 __all__ = ["Capsule", "Capsules", "lone_kernel", "read_capsule"]
 
@@ -112,7 +112,7 @@ class Capsules:
         return self._codes[stage]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Capsule:
     """What a capsule holds. Its pickles are read when they are asked for."""
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
 from minigun_py.emission import To
 from minigun_py.errors import UsageError
+from minigun_py.record import record
 
 __all__ = ["Checkpoint", "key_text"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checkpoint:
     """A file that keeps which items of the sources are finished, so that a run can be resumed.
 
@@ -54,7 +54,7 @@ class Checkpoint:
     ) -> None:
         _check(path, key, retry_failed=retry_failed, fresh=fresh)
         values = (Path(path), key, retry_failed, fresh)
-        for name, said in zip(self.__slots__, values, strict=True):
+        for name, said in zip(self.__match_args__, values, strict=True):
             object.__setattr__(self, name, said)
 
     def key_of(self, item: Any) -> str:
@@ -100,7 +100,7 @@ def _plain(key: Any) -> Any:
             f"a {type(key).__name__}: {key!r:.100}"
         )
     if isinstance(key, bytes):
-        return {"bytes": base64.b64encode(key).decode()}
+        return {"bytes": binascii.b2a_base64(key, newline=False).decode()}
     if isinstance(key, PurePath):
         return {"path": os.fspath(key)}
     if isinstance(key, tuple):

@@ -8,12 +8,20 @@ workers finish together and an item that comes alone goes alone.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
-__all__ = ["ChunkSizer", "fair_share"]
+from minigun_py.primitives.packed import Packed
+from minigun_py.primitives.size import estimated_bytes
+from minigun_py.primitives.spool import Values
+
+__all__ = ["LARGEST_CHUNK", "LARGEST_IN_PLACE", "ChunkSizer", "bytes_to_copy", "fair_share"]
 
 TARGET_SECONDS: Final = 0.005
+TARGET_BYTES: Final = 512 * 1024
 LARGEST_CHUNK: Final = 1024
+LARGEST_IN_PLACE: Final = 16 * 1024
+"""Of items that go nowhere: each has been dealt with before the next one is drawn."""
 GROWTH: Final = 4
 """A chunk grows at most by this factor: one cheap item does not promise a thousand."""
 
@@ -24,6 +32,17 @@ def fair_share(waiting: int, workers: int, ending: bool = True) -> int:
     When it is `ending` and no others will come, a worker that is ready first leaves more of them.
     """
     return max(1, waiting // ((2 if ending else 1) * workers))
+
+
+def bytes_to_copy(items: Sequence[Any], outputs: Iterable[Values]) -> int:
+    """About how many bytes an item is on its way there or back, as the first of each tells."""
+    return max(map(_each_bytes, (items, *outputs)))
+
+
+def _each_bytes(values: Sequence[Any] | Values) -> int:
+    if isinstance(values, Packed):
+        return values.each_bytes
+    return estimated_bytes(values[0]) if isinstance(values, list) and values else 0
 
 
 class ChunkSizer:
@@ -38,11 +57,13 @@ class ChunkSizer:
         """The most items that should travel together now."""
         return self._limit
 
-    def measured(self, items: int, seconds: float) -> None:
-        """Learn from a chunk: `items` took `seconds` of work."""
+    def measured(self, items: int, seconds: float, each_bytes: int = 0) -> None:
+        """Learn from a chunk: `items` took `seconds` of work, and `each_bytes` to copy one."""
         if self._fixed is not None or not items:
             return
         each = seconds / items
         cheap = each * self._largest <= TARGET_SECONDS
         wanted = self._largest if cheap else int(TARGET_SECONDS / each)
+        if each_bytes:
+            wanted = min(wanted, TARGET_BYTES // each_bytes)
         self._limit = max(1, min(wanted, self._limit * GROWTH, self._largest))

@@ -9,15 +9,16 @@ of the outermost function.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 
 from minigun_py.engine.loops import Loops
+from minigun_py.engine.open_loop import OpenFunction, OpenLoop
 from minigun_py.plan.segment import Segment
 from minigun_py.plan.signature import Shape
 from minigun_py.plan.stage import Consumer
 from minigun_py.primitives.spool import FEW
+from minigun_py.record import field, record
 
-__all__ = ["generate"]
+__all__ = ["LoopWriter", "generate"]
 
 DEEPEST_LOOP = 5
 """So many loops stand in each other; Python allows about twenty blocks, and a loop has three."""
@@ -43,45 +44,18 @@ def generate(
     functions of the stages `gathered` emit is gathered in the loop itself.
     """
     exits = frozenset(exit_stages)
-    writer = _Writer(segment, exits, "await " if awaits else "", frozenset(gathered))
+    writer = LoopWriter(segment, exits, "await " if awaits else "", frozenset(gathered))
     if segment.is_source or segment.head.pulls:
         writer.source_function()
     else:
         writer.function([0])
-    writer.lines += _HELPERS
-    code = compile("\n".join(writer.lines), f"<stages {', '.join(segment.names)}>", "exec")
-    return Loops(code, writer.blame, writer.calls, writer.heads, writer.tells_emitted)
+    return writer.compiled()
 
 
-@dataclass(slots=True)
-class _Loop:
-    """A loop that is being written: its number, and the names of its values."""
+@record(frozen=False)
+class LoopWriter:
+    """Writes the loops of a segment, line by line."""
 
-    number: int
-    values: list[str]
-
-    @property
-    def position(self) -> int:
-        """Of the value that was made last."""
-        return len(self.values) - 1
-
-
-@dataclass(slots=True)
-class _Function:
-    """A function that is being written: where its prologue goes, and what it knows by now."""
-
-    prologue: int
-    outermost: bool
-    values: list[str] = field(default_factory=list)
-    aliases: dict[str, str] = field(default_factory=dict)
-    counted: list[int] = field(default_factory=list)
-    """The stages whose outputs are counted in a local variable."""
-    called: list[tuple[int, _Loop, tuple[int, ...]]] = field(default_factory=list)
-    """Lines that call functions still to be written, for which stages."""
-
-
-@dataclass(slots=True)
-class _Writer:
     segment: Segment
     exits: frozenset[int]
     awaits: str
@@ -91,12 +65,18 @@ class _Writer:
     calls: list[dict[int, int]] = field(default_factory=list)
     heads: list[tuple[int, ...]] = field(default_factory=list)
     tells_emitted: list[bool] = field(init=False)
-    _in: _Function = field(init=False)
+    _in: OpenFunction = field(init=False)
     _depth: int = 0
     """Blocks around the next line."""
 
     def __post_init__(self) -> None:
         self.tells_emitted = [self._tells_emitted(i) for i in range(len(self.segment.stages))]
+
+    def compiled(self) -> Loops:
+        """What was written."""
+        lines = "\n".join((*self.lines, *_HELPERS))
+        code = compile(lines, f"<stages {', '.join(self.segment.names)}>", "exec")
+        return Loops(code, self.blame, self.calls, self.heads, self.tells_emitted)
 
     # ------------------------------------------------------------- functions and loops
 
@@ -111,7 +91,7 @@ class _Writer:
         else:
             self._count(0, "1")
             if 0 in self.exits:
-                self._write(f"{self._name('append_0')}({loop.values[0]})")
+                self._put_out(0, loop.values[0])
             self._hand_on(loop, self.segment.children[0])
         self._end_loop(loop, "return")
         self._end_function()
@@ -129,7 +109,7 @@ class _Writer:
         number = len(self.blame)
         self._depth = 0
         self._write(f"{'async ' if self.awaits else ''}def loop_{number}(items):")
-        self._in = _Function(len(self.lines), outermost=number == 0)
+        self._in = OpenFunction(len(self.lines), outermost=number == 0)
         self._depth = 1
         self._write("")  # the prologue, when it is known
         if self._in.outermost:
@@ -140,6 +120,7 @@ class _Writer:
         done = self._in
         if done.outermost:
             self._depth = 1
+            self._end_outermost()
             self._write("finally:")
             self._depth = 2
             for index in done.counted:
@@ -154,7 +135,10 @@ class _Writer:
             number = self.function(stages)
             self.lines[line] = self.lines[line].replace("loop_?", f"loop_{number}")
 
-    def _begin_loop(self, heads: Sequence[int], items: str) -> _Loop:
+    def _end_outermost(self) -> None:
+        """What else becomes of an error that leaves the loops."""
+
+    def _begin_loop(self, heads: Sequence[int], items: str) -> OpenLoop:
         number = len(self.blame)
         self.blame.append({})
         self.calls.append({})
@@ -164,11 +148,15 @@ class _Writer:
         self._write(f"iterator_{number} = iter({items})")
         self._write("while True:")
         self._write("    try:")
-        self._write(f"        for {value} in iterator_{number}:")
+        self._write(f"        for {self._target(number)} in iterator_{number}:")
         self._depth += 3
-        return _Loop(number, [value])
+        return OpenLoop(number, [value])
 
-    def _end_loop(self, loop: _Loop, leave: str) -> int:
+    def _target(self, number: int) -> str:
+        """What a loop sets to the next of its items."""
+        return f"item_{number}"
+
+    def _end_loop(self, loop: OpenLoop, leave: str) -> int:
         """Returns the line on which an error leaves the loop for good."""
         if self.lines[-1].endswith(f"in iterator_{loop.number}:"):
             self._write("pass")
@@ -185,7 +173,7 @@ class _Writer:
 
     # ------------------------------------------------------------- what happens to an item
 
-    def _hand_on(self, loop: _Loop, stages: Sequence[int]) -> None:
+    def _hand_on(self, loop: OpenLoop, stages: Sequence[int]) -> None:
         """Call what comes next with the last of the loop's values."""
         while len(stages) == 1:
             index = stages[0]
@@ -203,7 +191,7 @@ class _Writer:
         for stage in stages:
             self._call_function(loop, f"({loop.values[-1]},)", (stage,))
 
-    def _value(self, loop: _Loop, index: int) -> None:
+    def _value(self, loop: OpenLoop, index: int) -> None:
         """A stage that gives one value, which is the last of the loop's from then on."""
         call = self._call(loop, index)
         if self.tells_emitted[index]:
@@ -218,11 +206,11 @@ class _Writer:
         self._write(f"    nones[{index}] += 1")
         self._write("    continue")
         if index in self.exits:
-            self._write(f"{self._name(f'append_{index}')}({result})")
+            self._put_out(index, result)
         loop.values.append(result)
         self._in.values.append(result)
 
-    def _streamed(self, loop: _Loop, index: int) -> None:
+    def _streamed(self, loop: OpenLoop, index: int) -> None:
         """A stage whose outputs leave while it is called: nothing is left to be done with them."""
         self._write(f"before = emitted[{index}]")
         self._write(self._call(loop, index))
@@ -230,7 +218,7 @@ class _Writer:
         self._write(f"if emitted[{index}] == before:")
         self._write(f"    nones[{index}] += 1")
 
-    def _many(self, loop: _Loop, index: int) -> None:
+    def _many(self, loop: OpenLoop, index: int) -> None:
         """A stage that gives a list. What follows it runs in a loop over the list."""
         shape: Shape = self.segment.stages[index].shape  # type: ignore[attr-defined]
         if index in self.gathered and shape.yields:
@@ -246,7 +234,7 @@ class _Writer:
         self._count(index, "len(many)")
         self._put_out_many(loop, index)
 
-    def _gather(self, loop: _Loop, index: int) -> None:
+    def _gather(self, loop: OpenLoop, index: int) -> None:
         """The list of what a generator gives; beyond a few values somebody looks how large."""
         self._write(f"given, many = {self._call(loop, index)}, []")
         self._blame_last_line(loop, index, loop.position)
@@ -258,7 +246,7 @@ class _Writer:
         self._blame_last_line(loop, index, loop.position)
         self._write("        break")
 
-    def _let_emit(self, loop: _Loop, index: int) -> None:
+    def _let_emit(self, loop: OpenLoop, index: int) -> None:
         """The list of what a function has emitted by its ``output``, and returned."""
         call = self._call(loop, index).removesuffix(")")
         self._write(f"given = {self._name('GatheringOutput')}()")
@@ -268,13 +256,21 @@ class _Writer:
         self._write("    given(value)")
         self._write("many = given.list if given.spool is None else given.values()")
 
-    def _put_out_many(self, loop: _Loop, index: int) -> None:
-        """Put `many` out, which is a list, or a spool if it is large; and run it on."""
+    def _put_out(self, index: int, value: str) -> None:
+        """Put one value out."""
+        self._write(f"{self._name(f'append_{index}')}({value})")
+
+    def _put_out_all(self, index: int) -> None:
+        """Put `many` out, if it has an exit."""
         self._write("if many.__class__ is not list:")
         self._write(f"    many = large_{index}(many)")
         if index in self.exits:
             self._write("else:")
             self._write(f"    {self._name(f'extend_{index}')}(many)")
+
+    def _put_out_many(self, loop: OpenLoop, index: int) -> None:
+        """Put `many` out, which is a list, or a spool if it is large; and run it on."""
+        self._put_out_all(index)
         children = self.segment.children[index]
         if not children:
             return
@@ -286,7 +282,7 @@ class _Writer:
         else:
             self._call_function(loop, "many", children)
 
-    def _deal(self, loop: _Loop, index: int, call: str, position: int) -> None:
+    def _deal(self, loop: OpenLoop, index: int, call: str, position: int) -> None:
         """A stage that says itself where its outputs go: what is left flows on as usual."""
         self._write(f"count, many = {call}")
         self._blame_last_line(loop, index, position)
@@ -299,10 +295,10 @@ class _Writer:
 
     # ------------------------------------------------------------- small things
 
-    def _call(self, loop: _Loop, index: int) -> str:
+    def _call(self, loop: OpenLoop, index: int) -> str:
         return f"{self.awaits}{self._name(f'call_{index}')}({loop.values[-1]})"
 
-    def _call_function(self, loop: _Loop, items: str, stages: tuple[int, ...]) -> None:
+    def _call_function(self, loop: OpenLoop, items: str, stages: tuple[int, ...]) -> None:
         """Call a function that is written later. An error in it is for its own loop to blame."""
         self._in.called.append((len(self.lines), loop, tuple(stages)))
         self._write(f"{self.awaits}loop_?({items})")
@@ -323,7 +319,7 @@ class _Writer:
     def _write(self, line: str) -> None:
         self.lines.append(" " * 4 * self._depth + line)
 
-    def _blame_last_line(self, loop: _Loop, stage: int, position: int) -> None:
+    def _blame_last_line(self, loop: OpenLoop, stage: int, position: int) -> None:
         self.blame[loop.number][len(self.lines)] = (stage, position)
 
     def _gives_many(self, index: int) -> bool:

@@ -8,21 +8,23 @@ finds the worker by a context variable instead.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from minigun_py.emission import worker_at_work
 from minigun_py.errors import UsageError
 from minigun_py.primitives.cancel import CancelToken
+from minigun_py.record import record
+
+if TYPE_CHECKING:
+    import logging
 
 __all__ = ["Current", "current", "entered"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Current:
     """Where the calling code runs."""
 
@@ -40,6 +42,8 @@ class Current:
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """The logger ``minigun_py.stage.NAME``; its records tell stage and worker."""
+        import logging  # here: a program that logs has it
+
         logger = logging.getLogger(f"minigun_py.stage.{self.stage}")
         told: dict[str, Any] = {"minigun_stage": self.stage, "minigun_worker": self.worker}
         return logging.LoggerAdapter(logger, told)

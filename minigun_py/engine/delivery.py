@@ -82,6 +82,8 @@ class Delivery:
         self._outbox.on_ready(wake)
 
     def _note_unblocked(self) -> None:
+        if self._blocked_since is None:
+            return
         with self._lock:
             since, self._blocked_since = self._blocked_since, None
         if since is not None:

@@ -13,9 +13,8 @@ the same one, the items of one wait in memory while the other draws.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from minigun_py.contexts.answer import Harvest
@@ -31,7 +30,8 @@ from minigun_py.engine.verdict import Verdict
 from minigun_py.plan.loops import ends_in_order
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
-from minigun_py.primitives.spool import Spool, Values
+from minigun_py.primitives.spool import Values
+from minigun_py.record import record
 
 __all__ = ["DepthFirstRun"]
 
@@ -43,7 +43,7 @@ _Parcel = tuple[Step, list[Any]]
 """Items, and the step that takes them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Large:
     """What is dealt out some at a time, when it is its turn."""
 
@@ -90,14 +90,16 @@ class DepthFirstRun:
         ]
         self._by_name = {step.name: step for step in self._steps}
         self._depth = 0  # how many streams wait for items, each for what the next is to give
+        self._halt: Callable[[], None] = _nothing
         self._todo: list[_Parcel | _Large] = []
         self._given: deque[Values] = deque()
 
     def drain(self) -> None:
         """Draw no more from the sources."""
         self._draining = True
+        self._halt()
 
-    def outputs(self, lazily: bool) -> Generator[Values, None, None]:
+    def outputs(self, lazily: bool) -> Generator[Iterable[Any], None, None]:
         """Run, and give what the end stages emit, some at a time. Stops early after a cancel.
 
         Args:
@@ -105,16 +107,24 @@ class DepthFirstRun:
         """
         self._one_by_one = lazily or len(self._steps) > 1
         opened: list[Step] = []
+        forget = _nothing
         try:
             for step in self._steps:
                 if not self._token.cancelled:  # by a setup that has failed
                     opened.append(step)
                     with self._blaming(step):
                         step.open()
+            lone = self._sources[0] if lazily and len(self._steps) == 1 else None
+            if lone is not None:
+                self._halt, forget = lone.halt, self._token.on_cancel(lone.halt)
             while self.one_before(len(self._steps)):
                 while self._given:
                     yield self._given.popleft()
+                if lone is not None and lone.may_give and not self._is_stopping():
+                    has_no_deadline = self._token.remaining() is None
+                    yield from lone.give(self._is_stopping, flows=has_no_deadline)
         finally:
+            forget()
             for parcel in self._todo:
                 for step, items in parcel.parcels() if isinstance(parcel, _Large) else [parcel]:
                     self.discard(step, len(items))
@@ -169,10 +179,10 @@ class DepthFirstRun:
                 self._given.append(outputs)
             elif outputs:
                 steps = [self._by_name[target] for target in targets]
-                if isinstance(outputs, Spool):
-                    following.append(_Large(dispatch, steps, outputs.chunks()))
-                else:
+                if isinstance(outputs, list):
                     following += [(steps[n], share) for n, share in dispatch.deal(outputs)]
+                else:
+                    following.append(_Large(dispatch, steps, outputs.chunks()))
         if decided:
             letters = step.letter_boxes.sort(decided, origins)
             boxes = zip(step.segment.dead_letters, letters, strict=True)
@@ -299,3 +309,7 @@ class DepthFirstRun:
             yield
         except Exception as error:
             self._verdict.lane_failed(step.name, error)
+
+
+def _nothing() -> None:
+    """There is nothing to be halted, or to be forgotten."""

@@ -2,19 +2,22 @@
 
 Every segment but a source has an inbox; what its feeders hold are clones of the one sender. What
 the end stages emit goes to the outlet. Within a loop, a stage that something comes back to has a
-backlog beside its inbox, and so has one that keeps items, which has to hear of a stall.
+backlog beside its inbox, and so has one that keeps items, which has to hear of a stall. Behind a
+source whose items are there already there is no channel: the source itself is the inbox.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from minigun_py.clock import Clock
 from minigun_py.engine.dispatch import Broadcast, dispatch_for
+from minigun_py.engine.inlet import Inlet
 from minigun_py.engine.loop import BacklogSender, Loop, LoopInbox
 from minigun_py.engine.outbox import Exitway
 from minigun_py.engine.provenance import bytes_of
+from minigun_py.engine.ready_source import ReadySource
 from minigun_py.plan.loops import find_loops
 from minigun_py.plan.options import DEFAULT_QUEUE_BYTES
 from minigun_py.plan.segment import Exit, Segment
@@ -24,6 +27,7 @@ from minigun_py.primitives.channel import Receiver, Sender, open_channel
 __all__ = ["Doorways"]
 
 OUTLET_SIZE: Final = 1000
+_NONE: Final[Mapping[str, ReadySource]] = {}
 
 
 class Loaded(Protocol):
@@ -38,9 +42,15 @@ class Loaded(Protocol):
 class Doorways:
     """The ways into and out of the lanes."""
 
-    def __init__(self, segments: Sequence[Segment], outlet: bool, clock: Clock) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        outlet: bool,
+        clock: Clock,
+        ready: Mapping[str, ReadySource] = _NONE,
+    ) -> None:
         self._senders: dict[str, Sender[Any]] = {}
-        self._inboxes: dict[str, Receiver[Any] | LoopInbox] = {}
+        self._inboxes: dict[str, Inlet] = {**ready}
         self._returns: dict[str, BacklogSender] = {}
         self._lanes: dict[str, Loaded] = {}
         self._loops = {
@@ -49,7 +59,7 @@ class Doorways:
         returned_to = {t for s in segments for e in s.exits if e.feedback for t in e.targets}
         for segment in segments:
             name = segment.head.name
-            if segment.is_source:
+            if segment.is_source or name in ready:
                 continue
             sender: Sender[Any]
             receiver: Receiver[Any]
@@ -70,7 +80,7 @@ class Doorways:
                 OUTLET_SIZE, clock=clock, capacity_bytes=DEFAULT_QUEUE_BYTES, size_of=bytes_of
             )
 
-    def inbox_of(self, name: str) -> Receiver[Any] | LoopInbox:
+    def inbox_of(self, name: str) -> Inlet:
         """Where the items of a segment arrive."""
         return self._inboxes[name]
 
@@ -96,11 +106,11 @@ class Doorways:
         """Ask this lane how much its segment has to do."""
         self._lanes[name] = lane
 
-    def close(self) -> list[Receiver[Any] | LoopInbox]:
+    def close(self) -> list[Inlet]:
         """Keep no sender: the lanes hold clones. Returns every receiver, for a cut."""
         for sender in self._senders.values():
             sender.close()
-        ends = list(self._inboxes.values())
+        ends: list[Inlet] = list(self._inboxes.values())
         if self._outlet_sender is not None and self.outlet is not None:
             self._outlet_sender.close()
             ends.append(self.outlet)

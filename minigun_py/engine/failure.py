@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Final
 
 from minigun_py.errors import UsageError
 from minigun_py.plan.options import OnError
 from minigun_py.plan.stage import DeclaredStage
+from minigun_py.record import record
 
 __all__ = ["Action", "CrashBudget", "Policy"]
 
@@ -22,7 +22,7 @@ class Action(Enum):
     DEAD_LETTER = "dead_letter"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Policy:
     """What a stage makes of its failures.
 

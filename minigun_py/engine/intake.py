@@ -16,10 +16,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from minigun_py.clock import Deadline
-from minigun_py.engine.loop import LoopInbox, Stalled
+from minigun_py.engine.inlet import Inlet
+from minigun_py.engine.loop import Stalled
 from minigun_py.engine.provenance import value_of
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
-from minigun_py.primitives.channel import Receiver
 
 __all__ = ["Inbox", "Intake", "Shelves", "shelves_by"]
 
@@ -59,7 +59,7 @@ class Intake(Protocol):
 class Inbox:
     """One for all workers: whoever comes takes."""
 
-    def __init__(self, receiver: Receiver[Any] | LoopInbox, workers: int) -> None:
+    def __init__(self, receiver: Inlet, workers: int) -> None:
         self._receiver, self.takers = receiver, workers
 
     @property
@@ -105,7 +105,7 @@ class Shelves:
 
     def __init__(
         self,
-        receiver: Receiver[Any] | LoopInbox,
+        receiver: Inlet,
         workers: int,
         bound: int,
         place: Callable[[Any], int],
@@ -229,7 +229,7 @@ class Shelves:
 
 def shelves_by(
     key: Callable[[Any], Any],
-    receiver: Receiver[Any] | LoopInbox,
+    receiver: Inlet,
     workers: int,
     bound: int,
     refuse: Callable[[Any, Exception], None],

@@ -33,22 +33,27 @@ not come to are counted as cancelled: each loop, as it unwinds, says what its it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.contexts.kernel import Control, Functions, Post
 from minigun_py.contexts.registry import traits_of
 from minigun_py.engine.bound_coroutines import BoundCoroutineSegment
 from minigun_py.engine.bound_segment import BoundSegment
+from minigun_py.engine.bound_source import BoundSource
 from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.codegen import generate
+from minigun_py.engine.flow import generate_flow
 from minigun_py.engine.loops import Loops
 from minigun_py.engine.verdict import Verdict
 from minigun_py.engine.worker_rules import WorkerRules
 from minigun_py.plan.segment import Segment, portable
 
 __all__ = ["SegmentKernel", "kernel_for"]
+
+_NOWHERE: Final[Mapping[int, int]] = {}
 
 
 class SegmentKernel:
@@ -85,10 +90,17 @@ class SegmentKernel:
         self._made_of = segment, tuple(wanted), mine, awaits, rules
         self.clock, self.control = clock, control or Control()
         self.exits = tuple(segment.exits[place] for place in wanted)
+        parts = {n: rules.forwards.get(place) for n, place in enumerate(wanted)}
+        self.forwards: Mapping[int, int] = {n: some for n, some in parts.items() if some}
         self.exit_stages = tuple(way_out.stage for way_out in self.exits)
         usual = [way_out.stage for way_out in self.exits if not way_out.references]
         self.gathered = frozenset(filter(self._gathers, range(len(segment.stages))))
         self.loops: Loops = generate(segment, usual, awaits, self.gathered)
+
+    @cached_property
+    def flow(self) -> Loops | None:
+        """Of a source: the loops as a generator, if they can be one."""
+        return generate_flow(self.segment, self.gathered) if len(self.exits) == 1 else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What has to cross to a worker that has not inherited it: the code, not the run."""
@@ -137,6 +149,8 @@ class SegmentKernel:
         """A copy for one worker, with lists as exits unless others are given."""
         exits = [[] for _ in self.exit_stages] if exits is None else exits
         kind = BoundStream if self.segment.head.pulls else BoundSegment
+        if self.segment.is_source:
+            kind = BoundSource
         return kind(self, exits, post or Post(1, self.control))
 
     def bind_coroutines(self, post: Post) -> BoundCoroutineSegment:
@@ -150,10 +164,12 @@ def kernel_for(
     verdict: Verdict,
     control: Control,
     shares: bool = False,
+    forwards: Mapping[int, int] = _NOWHERE,
 ) -> SegmentKernel:
     """The kernel of a segment in a run. Outputs that nobody wants are counted and not kept.
 
-    With `shares` its workers tell what came of each item.
+    With `shares` its workers tell what came of each item. `forwards` tells, by their places, the
+    exits of the segment whose outputs stay pickled, and in how many parts.
     """
     wanted = [n for n, way_out in enumerate(segment.exits) if way_out.targets or outputs_wanted]
     traits = traits_of(segment.spec.kind)
@@ -169,7 +185,7 @@ def kernel_for(
         control,
         traits.runs_coroutines,
         at_birth,
-        WorkerRules.of(segment, traits, shares),
+        WorkerRules.of(segment, traits, shares, forwards),
     )
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Latency", "LatencyHistogram"]
+from minigun_py.record import record
+
+__all__ = ["SHORTEST", "Latency", "LatencyHistogram"]
 
 PER_OCTAVE: Final = 9
 """Buckets from a time to its double: each 8 percent wide, so its middle is 4 percent away."""
@@ -20,7 +21,7 @@ PER_OCTAVE: Final = 9
 SHORTEST: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Latency:
     """Seconds within which half, nine tenths, and 99 percent of the items were dealt with."""
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
 
 from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.latency import Latency, LatencyHistogram
 from minigun_py.plan.stage import DeclaredStage, Producer
 from minigun_py.primitives.channel import ChannelStatistics
+from minigun_py.record import record
 
 __all__ = ["Ledger", "StageBook"]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class StageBook(StageCounts):
     """What one stage did: the counts of its chunks and more. Seconds are summed over workers."""
 
@@ -122,10 +122,9 @@ class Ledger:
 
     def snapshot(self) -> dict[str, StageBook]:
         """A copy of the books as they are now."""
-        names = [field.name for field in fields(StageBook)]
         with self._lock:
             copies = {
-                stage: StageBook(**{name: getattr(book, name) for name in names})
+                stage: StageBook(**{name: getattr(book, name) for name in StageBook.__match_args__})
                 for stage, book in self._books.items()
             }
             for stage, book in copies.items():

@@ -23,19 +23,19 @@ from minigun_py.clock import Clock, Deadline, earliest
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.kernel import Kernel
-from minigun_py.engine.chunking import ChunkSizer, fair_share
+from minigun_py.engine.chunking import ChunkSizer, bytes_to_copy, fair_share
 from minigun_py.engine.delivery import Delivery
+from minigun_py.engine.inlet import Inlet
 from minigun_py.engine.intake import Inbox, Intake, shelves_by
 from minigun_py.engine.keeping import Keeping
 from minigun_py.engine.lease import LeaseBook
-from minigun_py.engine.loop import Loop, LoopInbox, Stalled
+from minigun_py.engine.loop import Loop, Stalled
 from minigun_py.engine.pace import Pace
 from minigun_py.engine.provenance import Provenance
 from minigun_py.engine.sabotage import Hold
 from minigun_py.engine.waiting_room import WaitingRoom
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 from minigun_py.plan.segment import Segment
-from minigun_py.primitives.channel import Receiver
 
 __all__ = ["Lending"]
 
@@ -60,7 +60,7 @@ class Lending:
         segment: Segment,
         kernel: Kernel,
         traits: Traits,
-        inbox: Receiver[Any] | LoopInbox,
+        inbox: Inlet,
         delivery: Delivery,
         loop: Loop | None,
         clock: Clock,
@@ -79,7 +79,7 @@ class Lending:
         self._turn = threading.Lock() if options.ordered else nullcontext()
         remembers = kernel.holds and (tracked or traits.survives_crash)
         self._book = LeaseBook(bound, kernel.stages[0] if remembers else None, tracked)
-        self._together = traits.runs_coroutines
+        self._together, self._copied = traits.runs_coroutines, not traits.shares_memory
         self._keeping = Keeping(kernel.holds and not traits.one_lease_each, self._together, loop)
         self._waiting = WaitingRoom(options.queue_size, bound)
         self._pace = Pace.of(options.rate)
@@ -97,7 +97,7 @@ class Lending:
         with self._turn:
             while (lease := self._wait_for_lease(worker, most)) is None:
                 pass
-            if lease.items:
+            if lease.items and self._pace.limits:
                 self._wait_for_pace()
             return lease
 
@@ -194,8 +194,9 @@ class Lending:
 
         Returns what came of which items, if that has to be known; of those `again` nothing has.
         """
+        each_bytes = bytes_to_copy(lease.items, harvest.outputs) if self._copied else 0
         with self._lock:
-            self._sizer.measured(len(lease.items), harvest.seconds)
+            self._sizer.measured(len(lease.items), harvest.seconds, each_bytes)
             more, told = self._book.answered(lease, harvest, again)
         harvest.counts[0].received -= more
         harvest.counts[0].completed -= more
@@ -281,7 +282,7 @@ class Lending:
     def _lend_without_items(self, worker: int, stalled: bool) -> Lease | None:
         """After a wait for items that has ended without any."""
         if stalled and not self._keeping.holds(worker):  # another worker's flush will help
-            self._inbox.wait_while_stalled()  # type: ignore[union-attr]
+            self._inbox.wait_while_stalled()  # type: ignore[attr-defined]
             return None
         if stalled or self._keeping.is_due(worker, self._clock.now()):
             return self._lend([], worker, flush=stalled)
@@ -319,7 +320,7 @@ class Lending:
         intake, share = self._intake, self._sizer.limit
         if intake.takers > 1:
             share = min(share, fair_share(intake.waiting(worker), intake.takers, intake.ending))
-        return 1 if self._pace.limits else min(share, most or share)
+        return 1 if self._pace.limits else min(share, share if most is None else most)
 
     def _wait_for_pace(self) -> None:
         """Wait until the rate allows the item that was taken."""

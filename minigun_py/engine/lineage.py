@@ -15,9 +15,10 @@ A source item has ended as the worst of its pieces has.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Generic, TypeVar
+
+from minigun_py.record import record
 
 __all__ = ["Ending", "Lineage"]
 
@@ -33,7 +34,7 @@ class Ending(IntEnum):
     """It failed, was left out, or was cut off: it has to be run again."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class _Node(Generic[S]):
     source: S | None
     parents: Sequence[int] = ()

@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from minigun_py.clock import Deadline
 from minigun_py.errors import ChannelAborted, EndOfChannel, WouldBlock
 from minigun_py.primitives.backlog import Backlog
 from minigun_py.primitives.channel import ChannelStatistics, Receiver
+from minigun_py.record import replace
 
 __all__ = ["BacklogSender", "Loop", "LoopInbox", "Stalled"]
 

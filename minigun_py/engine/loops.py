@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import CodeType
+
+from minigun_py.record import record
 
 __all__ = ["Loops"]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Loops:
     """Compiled loops.
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -27,12 +26,14 @@ from minigun_py.contexts.context import ExecutionContext
 from minigun_py.contexts.fallback import open_nearest
 from minigun_py.contexts.kernel import Control, Kernel
 from minigun_py.engine.doorways import Doorways
+from minigun_py.engine.forwarding import forwarded
+from minigun_py.engine.inlet import Inlet
 from minigun_py.engine.kernel import SegmentKernel, kernel_for
 from minigun_py.engine.lane import Lane
 from minigun_py.engine.ledger import Ledger
-from minigun_py.engine.loop import LoopInbox
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits
+from minigun_py.engine.ready_source import ReadySource, ready_sources
 from minigun_py.engine.shutdown import Phase, Shutdown
 from minigun_py.engine.source_books import SourceBooks
 from minigun_py.engine.source_lane import SourceLane
@@ -71,7 +72,7 @@ class Orchestrator:
         self.abandoned = False
         self._tell_end: Callable[[], None] = _nobody
         self._ended = threading.Event()
-        self._ends: list[Receiver[Any] | LoopInbox] = []
+        self._ends: list[Inlet] = []
         self.outlet: Receiver[Any] | None = None
 
     def open(self) -> None:
@@ -149,12 +150,16 @@ class Orchestrator:
     def _open_contexts(self) -> dict[int, tuple[Kernel, ExecutionContext | None]]:
         opened: dict[int, tuple[Kernel, ExecutionContext | None]] = {}
         control = Control(self._token, self.drain)
+        straight = {} if self._books is not None else forwarded(self._segments)
         order = sorted(range(len(self._segments)), key=lambda n: _turn(self._segments[n]))
         try:
             for number in order:
                 segment = self._segments[number]
                 tracked = self._books is not None
-                kernel = kernel_for(segment, self._wanted, self._verdict, control, tracked)
+                forwards = straight.get(number, {})
+                kernel = kernel_for(
+                    segment, self._wanted, self._verdict, control, tracked, forwards
+                )
                 self._ledger.employ(segment.names, segment.spec.workers)
                 opened[number] = (kernel, None)
                 if not segment.is_source:
@@ -169,10 +174,15 @@ class Orchestrator:
         return opened
 
     def _build_lanes(self, opened: dict[int, tuple[Kernel, ExecutionContext | None]]) -> None:
-        doorways = Doorways(self._segments, self._wanted, self._clock)
+        ready = self._ready_sources()
+        doorways = Doorways(self._segments, self._wanted, self._clock, ready)
         permits, books = _permits(self._segments), self._books
         self.outlet = doorways.outlet
+        self._lanes += ready.values()
+        taken_from = {source.name for source in ready.values()}
         for number, segment in enumerate(self._segments):
+            if segment.head.name in taken_from:
+                continue
             kernel, context = opened[number]
             exits = doorways.exits_of(segment)
             letter_exits = doorways.letter_exits_of(segment)
@@ -205,6 +215,16 @@ class Orchestrator:
                 doorways.measure(name, lane)
             self._lanes.append(lane)
         self._ends = doorways.close()
+
+    def _ready_sources(self) -> dict[str, ReadySource]:
+        """The sources that are taken from as they are, by the name of who takes."""
+        if self._books is not None:  # what is drawn has to be told of one by one
+            return {}
+        by_name = {segment.head.name: segment for segment in self._segments}
+        return {
+            target: ReadySource(source, by_name[target], self._ledger, self._verdict)
+            for target, source in ready_sources(self._segments).items()
+        }
 
     def _is_stopping(self) -> bool:
         """Whether nothing more is to be drawn."""
@@ -239,6 +259,8 @@ class Orchestrator:
 
     def _abandon(self) -> None:
         """Name the threads that are stuck in a stage, with their stacks."""
+        import traceback  # here: it is for runs that end badly
+
         self.abandoned = True
         frames = sys._current_frames()  # noqa: SLF001 - documented, in spite of its name
         for thread in self._threads:

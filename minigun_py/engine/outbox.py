@@ -13,13 +13,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from minigun_py.engine.dispatch import Dispatch
 from minigun_py.engine.loop import BacklogSender, Loop
 from minigun_py.primitives.channel import Sender
+from minigun_py.primitives.packed import Packed
 from minigun_py.primitives.spool import Spool, Values
+from minigun_py.record import record
 
 __all__ = ["Exitway", "Outbox"]
 
@@ -55,7 +56,7 @@ class Exitway:
         sender = self.senders[0]
         if len(self.senders) == 1 and not self._loops and isinstance(sender, Sender):
             # what a source does for every item, without a step between
-            self.append = sender.send  # type: ignore[method-assign]
+            self.append = sender.send_alone  # type: ignore[method-assign]
             self.extend = sender.send_many  # type: ignore[method-assign]
 
     def deal(self, items: list[Any]) -> Sequence[tuple[int, list[Any]]]:
@@ -127,7 +128,8 @@ class Outbox:
             if isinstance(items, Spool) and not way_out.is_counted:
                 self._parcels.append(_Large(way_out, items.chunks()))
             elif items:
-                self._parcels.extend(way_out.parcels([*items]))
+                chunk: Any = items if isinstance(items, Packed) else [*items]
+                self._parcels.extend(way_out.parcels(chunk))
         self.flush()
 
     def flush(self) -> bool:
@@ -179,7 +181,7 @@ class Outbox:
             self._parcels.extendleft(reversed(large.way_out.parcels(some)))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Large:
     """What is dealt out some at a time, when it is its turn."""
 

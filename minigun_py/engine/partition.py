@@ -6,7 +6,6 @@ also where their types differ (``1``, ``1.0`` and ``True``). Pure.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import decimal
 import enum
@@ -65,7 +64,9 @@ def _bytes_of(key: Any) -> Iterator[bytes]:
         yield from sorted(b"".join(_bytes_of(element)) for element in key)
     elif isinstance(key, _NAMED_BY_TEXT):
         yield from _part(b"o", _text_of(key).encode("utf-8", "surrogateescape"))
-    elif dataclasses.is_dataclass(key) and not isinstance(key, type):
+    elif hasattr(type(key), "__dataclass_fields__"):
+        import dataclasses  # here: one who has such a key has imported it
+
         yield from _part(b"c", type(key).__qualname__.encode())
         for field in filter(lambda field: field.compare, dataclasses.fields(key)):
             yield from _bytes_of(getattr(key, field.name))

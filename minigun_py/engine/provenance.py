@@ -7,12 +7,12 @@ node in the `lineage`. A worker does not see that: it says what came of which it
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.engine.kept_items import Held, KeptItems
 from minigun_py.primitives.size import estimated_bytes
+from minigun_py.record import field, record
 
 __all__ = [
     "Latest",
@@ -67,7 +67,7 @@ class TracedShare(NamedTuple):
     """How long each exit was when it had been put out."""
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Latest:
     """The node of what a stage emitted last, for which there may come more. It has one piece.
 
@@ -84,7 +84,7 @@ class Latest:
         return [] if before is None else [before]
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Provenance:
     """What came of the items that a lease brought, and of those that the worker had kept.
 

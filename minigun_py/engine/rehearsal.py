@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from minigun_py.contexts.answer import Harvest
@@ -28,6 +27,7 @@ from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.placement import ContextSpec
 from minigun_py.plan.segment import Segment
+from minigun_py.record import replace
 
 __all__ = ["Rehearsal", "rehearsal_of"]
 

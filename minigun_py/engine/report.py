@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Generic, TypeVar
 
 from minigun_py.contexts.portable_errors import pack_error, unpack_error
 from minigun_py.engine.latency import Latency
 from minigun_py.engine.ledger import StageBook
 from minigun_py.plain_text import one_line, printable
+from minigun_py.record import as_dict, record
 
 __all__ = ["FailedItem", "RunReport", "StageReport", "shown"]
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True)  # with slots, Python 3.11 could not make a FailedItem[str](...)
+@record
 class FailedItem(Generic[T_co]):
     """An item on which a stage failed, whatever the policy made of it.
 
@@ -33,6 +32,8 @@ class FailedItem(Generic[T_co]):
     @property
     def traceback(self) -> str:
         """The traceback of its error, of the worker too, as text."""
+        import traceback  # here: it is for runs in which something fails
+
         return "".join(traceback.format_exception(self.error))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -57,7 +58,7 @@ def _rebuilt(stage: str, item: Any, error: Exception, text: str, attempts: int) 
     return FailedItem(stage, item, unpack_error((error, text)), attempts)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StageReport:
     """What one stage did.
 
@@ -103,10 +104,10 @@ class StageReport:
     @classmethod
     def of(cls, book: StageBook) -> StageReport:
         """The page of the ledger, frozen."""
-        return cls(**{field.name: getattr(book, field.name) for field in fields(cls)})
+        return cls(**{name: getattr(book, name) for name in cls.__match_args__})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunReport:
     """What a run did.
 
@@ -143,7 +144,7 @@ class RunReport:
             "outputs": self.outputs,
             "already_finished": self.already_finished,
             "bottleneck": self.bottleneck,
-            "stages": {name: asdict(stage) for name, stage in self.stages.items()},
+            "stages": {name: as_dict(stage) for name, stage in self.stages.items()},
             "failures": [_told(failed) for failed in self.failures],
             "failed_items": [_told(failed) for failed in self.failed_items],
         }

@@ -13,7 +13,7 @@ from typing import Any
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.registry import traits_of
-from minigun_py.engine.depth_first import DepthFirstRun
+from minigun_py.engine.inline_run import inline_run
 from minigun_py.engine.interrupts import Interrupts
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.onlooker import Onlooker
@@ -73,7 +73,7 @@ class Run:
         self._forks = any(traits_of(segment.spec.kind).forks for segment in plan.segments)
         self._books = books_of(plan, settings.checkpoint, name, self._clock, self._verdict.fail)
         parts = (plan.segments, self._ledger, self._verdict, self._cut, outputs, self._books)
-        self._inline = DepthFirstRun(*parts) if plan.all_inline else None
+        self._inline = inline_run(*parts) if plan.all_inline else None
         self._lanes = None if plan.all_inline else Orchestrator(*parts)
         self._onlooker = Onlooker(settings.view, self.statistics) if settings.view else None
         self._thread: threading.Thread | None = None
@@ -151,11 +151,10 @@ class Run:
             self._thread = daemon_thread(self._exhaust, (), f"minigun-{self._name}")
             self._thread.start()
 
-    def outputs(self) -> Iterator[Any]:
-        """What the end stages emit, as it comes. Ends, and does not raise, when the run is cut."""
+    def outputs(self) -> Iterator[Iterable[Any]]:
+        """What the end stages emit, some at a time. Ends, and does not raise, when it is cut."""
         with closing(self._given(lazily=True)) as given:
-            for outputs in given:
-                yield from outputs
+            yield from given
 
     def complete(self) -> RunReport:
         """Begin, and run to the end whatever comes out. First Ctrl-C drains, second kills."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
@@ -12,11 +11,12 @@ from minigun_py.engine.failure import Policy
 from minigun_py.engine.onlooker import View
 from minigun_py.events import Observer
 from minigun_py.primitives.cancel import CancelToken
+from minigun_py.record import field, record
 
 __all__ = ["RunSettings"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunSettings:
     """What the caller of a run asked for."""
 

@@ -20,6 +20,7 @@ from minigun_py.engine.dealing import await_and_deal, call_and_deal, dealt, noth
 from minigun_py.engine.emitted import Emitter
 from minigun_py.engine.in_time import within
 from minigun_py.engine.large_outputs import LargeOutputs
+from minigun_py.engine.loops import Loops
 from minigun_py.engine.router import Router, undeclared
 from minigun_py.engine.sabotage import sabotaged
 from minigun_py.engine.shares import Shares
@@ -106,8 +107,10 @@ class SegmentWorker:
         finished = [] if kept is None else kept.tell(received)
         shares = [] if self._shares is None else self._shares.take(finished)
         outputs = self._large.take()
-        harvest = Harvest(outputs, self._counts(received), self._failures, self._seconds)
-        harvest.due, harvest.shares = self._due(), shares
+        counts = self._counts(received)
+        harvest = Harvest(
+            outputs, counts, self._failures, self._seconds, 0, [], self._due(), shares
+        )
         if kept is not None:
             harvest.finished = [s for share in shares for s in share[0]] if shares else finished
             harvest.held = kept.held
@@ -143,22 +146,27 @@ class SegmentWorker:
 
     def _build(self) -> Callable[[Iterable[Any]], Any]:
         kernel = self._kernel
-        names: dict[str, Any] = {"nones": self._nones, "emitted": self._emitted}
-        names |= {"usual": self._usual, "drawn": self._drawn, WORKER_GLOBAL: self}
-        for index in range(len(kernel.stages)):
-            names[f"call_{index}"] = self._call_in_loop(index)
-            names[f"large_{index}"] = self._large.on_its_way
+        names = self._names(kernel.loops, self)
         for way_out, sink in zip(kernel.exits, self._exits, strict=True):
             if not way_out.references:
                 names[f"append_{way_out.stage}"] = sink.append
                 names[f"extend_{way_out.stage}"] = sink.extend
                 names[f"large_{way_out.stage}"] = partial(self._large.put_out, sink)
-        for loop in range(len(kernel.loops.blame)):
-            names[f"blame_{loop}"] = self._blamer(loop)
         exec(kernel.loops.code, names)
         self._collect: Callable[[Iterable[Any]], list[Any]] = names["collect"]
         top: Callable[[Iterable[Any]], Any] = names["loop_0"]
         return top
+
+    def _names(self, loops: Loops, worker: Any) -> dict[str, Any]:
+        """What loops refer to. `worker` is whom they show on the stack."""
+        names: dict[str, Any] = {"nones": self._nones, "emitted": self._emitted}
+        names |= {"usual": self._usual, "drawn": self._drawn, WORKER_GLOBAL: worker}
+        for index in range(len(self._kernel.stages)):
+            names[f"call_{index}"] = self._call_in_loop(index)
+            names[f"large_{index}"] = self._large.on_its_way
+        for loop in range(len(loops.blame)):
+            names[f"blame_{loop}"] = self._blamer(loops, loop)
+        return names
 
     def _call_in_loop(self, index: int) -> Callable[..., Any]:
         """What the loops call for a stage: its outputs are dealt where it says where they go."""
@@ -220,7 +228,10 @@ class SegmentWorker:
 
     def check_targets(self, line: int, targets: Sequence[Target]) -> None:
         """Raise `UsageError` if what runs on a line of the loops may not send there."""
-        index = self._kernel.loops.stage_at(line)
+        self.check_targets_of(self._kernel.loops.stage_at(line), targets)
+
+    def check_targets_of(self, index: int, targets: Sequence[Target]) -> None:
+        """Raise `UsageError` if a stage may not send there."""
         router = self._routers.get(index)
         for target in targets:
             if router is None or not router.knows(target):
@@ -229,9 +240,8 @@ class SegmentWorker:
     def _due(self) -> float | None:
         return None
 
-    def _blamer(self, loop: int) -> Callable[..., bool]:
+    def _blamer(self, loops: Loops, loop: int) -> Callable[..., bool]:
         """What a loop calls with an error, its values and its iterator. True: it has to end."""
-        loops = self._kernel.loops
         lines, calls, heads = loops.blame[loop], loops.calls[loop], loops.heads[loop]
 
         def blame(error: BaseException, values: tuple[Any, ...], rest: Iterator[Any]) -> bool:

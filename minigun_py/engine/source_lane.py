@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from minigun_py.contexts.answer import Harvest
+from minigun_py.engine.bound_source import BoundSource
 from minigun_py.engine.chunking import ChunkSizer
 from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.kernel import SegmentKernel
@@ -26,6 +27,7 @@ from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted
 from minigun_py.plan.segment import Segment
 from minigun_py.plan.stage import Producer
+from minigun_py.primitives.spool import Values
 
 __all__ = ["Source", "SourceLane"]
 
@@ -40,7 +42,10 @@ class Source:
         exits: Sequence[Any] | None,
         tracked: TrackedSource | None = None,
     ) -> None:
-        self._kernel, self._tracked = kernel.bind(exits), tracked
+        worker = kernel.bind(exits)
+        assert isinstance(worker, BoundSource)
+        self._kernel, self._tracked = worker, tracked
+        self._gate: list[None] = []
         assert isinstance(segment.head, Producer)
         self._shape = segment.head.shape
         self._items: Iterator[Any] | None = None
@@ -65,6 +70,42 @@ class Source:
             self._tracked.release()
         self.ended = self._kernel.drawn < count
         return self._kernel.harvest(0)
+
+    @property
+    def may_give(self) -> bool:
+        """Whether it can be drawn from by `give`: it has begun, and nobody tracks its items."""
+        return self._items is not None and self._tracked is None
+
+    def give(self, count: int) -> Iterator[list[Values]]:
+        """As `draw`, but gives what comes of an item before the next is drawn; then the `rest`."""
+        assert self._items is not None
+        self.ended = yield from self._kernel.give(self._items, count)
+
+    @property
+    def may_flow(self) -> bool:
+        """Whether outputs may flow."""
+        return not self.ended and self._kernel.may_flow
+
+    def flow(self, count: int) -> Iterator[Any]:
+        """What comes of so many items, value by value. Then `flowed`, and then the `rest`."""
+        assert self._items is not None
+        self._gate, self._before = [None] * count, self._kernel.drawn
+        return self._kernel.flow(self._items, self._gate)
+
+    def flowed(self, seconds: float) -> None:
+        """Note how long that took in the stages. Raises what has ended it."""
+        gate, self._gate = self._gate, []
+        self.ended = bool(gate) and self._kernel.drawn - self._before < len(gate)
+        self._kernel.flowed(seconds)
+
+    def halt(self) -> None:
+        """Draw no other item for what flows now. From any thread."""
+        self._gate.clear()
+
+    @property
+    def seconds(self) -> float:
+        """The time in the stages since the last harvest."""
+        return self._kernel.seconds
 
     def rest(self) -> Harvest:
         """What a draw that was cut had done by then; nothing after one that was whole."""
@@ -96,9 +137,8 @@ class Source:
 
     def _hand_on(self, items: Iterator[Any], count: int) -> Harvest:
         """Draw many at once, since nobody can tell, and put them out."""
-        given = list(islice(items, count))
-        self.ended = len(given) < count
-        self._kernel.hand_on(given)
+        self._kernel.hand_on(items, count)
+        self.ended = self._kernel.drawn < count
         return self._kernel.harvest(0)
 
     def _push(self) -> Harvest:

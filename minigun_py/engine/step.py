@@ -6,18 +6,18 @@ has made of items is handed to the `Surface` of the run, which puts its outputs 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Any, Final, Protocol
 
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.engine.bound_segment import BoundSegment
-from minigun_py.engine.chunking import ChunkSizer
+from minigun_py.engine.chunking import LARGEST_CHUNK, LARGEST_IN_PLACE, ChunkSizer
 from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.dispatch import Dispatch, dispatch_for
 from minigun_py.engine.emitted import with_note
 from minigun_py.engine.kept_items import KeptItems
 from minigun_py.engine.kernel import SegmentKernel
+from minigun_py.engine.latency import SHORTEST
 from minigun_py.engine.pace import Pace
 from minigun_py.engine.provenance import Provenance, origin_of, provenance_of, value_of
 from minigun_py.engine.rehearsal import rehearsal_of
@@ -25,8 +25,12 @@ from minigun_py.engine.source_lane import Source
 from minigun_py.engine.tracked_source import TrackedExit, TrackedSource
 from minigun_py.engine.waiting_room import WaitingRoom
 from minigun_py.plan.segment import Segment
+from minigun_py.record import replace
 
 __all__ = ["PlainStep", "SourceStep", "Step", "Surface"]
+
+ON_THE_CLOCK: Final = 16
+"""So many items of a chunk whose outputs are taken one by one."""
 
 
 class Surface(Protocol):
@@ -150,7 +154,9 @@ class SourceStep(Step):
             ways = zip(self._put_out, self.copies, strict=True)
             sinks = [TrackedExit(tracked, put_out, copies) for put_out, copies in ways]
         self._source = Source(segment, kernel, sinks, tracked)
-        self._sizer = ChunkSizer(1 if self._pace.limits else None)
+        goes_on = any(way_out.targets for way_out in segment.exits)
+        largest = LARGEST_CHUNK if goes_on else LARGEST_IN_PLACE
+        self._sizer = ChunkSizer(1 if self._pace.limits else None, largest)
 
     @property
     def ended(self) -> bool:
@@ -180,6 +186,43 @@ class SourceStep(Step):
                     put_out.clear()
             self._sizer.measured(count, harvest.seconds)
             self._surface.settle(self, harvest)
+
+    @property
+    def may_give(self) -> bool:
+        """Whether it can be drawn from by `give`."""
+        return self._source.may_give and not self._pace.limits and not self.ended
+
+    def give(self, stopping: Callable[[], bool], flows: bool) -> Iterator[Iterable[Any]]:
+        """Draw a chunk. What comes of an item is given before the next one is drawn.
+
+        Where it `flows`, only the first items of a large chunk are on the clock, and only before
+        them somebody looks whether the run is stopping, unless it is halted. What the others take
+        together is shared out between the stages and who takes their outputs as it was for those.
+        """
+        source, count, began = self._source, self._sizer.limit, self._clock.now()
+        drawn = min(count, ON_THE_CLOCK)
+        try:
+            for outputs in source.give(drawn):
+                yield from filter(None, outputs)
+                if stopping():
+                    return
+            if flows and count > drawn and source.may_flow:
+                middle = self._clock.now()
+                share = source.seconds / max(middle - began, SHORTEST)
+                drawn, outputs_flowing = count, source.flow(count - ON_THE_CLOCK)
+                if stopping():  # since somebody has looked: what was halted was not this
+                    source.halt()
+                try:
+                    yield outputs_flowing
+                finally:
+                    source.flowed((self._clock.now() - middle) * share)
+        finally:
+            self._sizer.measured(drawn, self._clock.now() - began)
+            self._surface.settle(self, source.rest())
+
+    def halt(self) -> None:
+        """Draw no other item for what is given now."""
+        self._source.halt()
 
 
 class PlainStep(Step):

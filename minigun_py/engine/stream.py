@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from typing import Any, Self
 
 from minigun_py.engine.report import RunReport
@@ -20,11 +22,12 @@ class Stream:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._ended: list[RunReport] = []
-        self._outputs = _drawn(run, self._ended)
-        next(self._outputs)  # from here on the generator's end is the run's end
+        self._drawn = _drawn(run, self._ended)
+        next(self._drawn)  # from here on the generator's end is the run's end
+        self._outputs: Iterator[Any] = chain.from_iterable(self._drawn)
 
-    def __iter__(self) -> Self:
-        return self
+    def __iter__(self) -> Iterator[Any]:
+        return self._outputs  # without a step of ours for every output
 
     def __next__(self) -> Any:
         return next(self._outputs)
@@ -42,15 +45,24 @@ class Stream:
 
     def close(self) -> None:
         """End the run, if it has not ended, and wait until everything is closed."""
-        self._outputs.close()
+        self._drawn.close()
 
 
-def _drawn(run: Run, ended: list[RunReport]) -> Generator[Any, None, None]:
-    """The outputs. No method: a generator that knew its stream would keep it, and so the run."""
+def _drawn(run: Run, ended: list[RunReport]) -> Generator[Iterable[Any], None, None]:
+    """The outputs, some at a time.
+
+    No method: a generator that knew its stream would keep it, and so the run.
+    """
     run.begin()
     try:
-        yield None
-        yield from run.outputs()
+        yield ()
+        for some in run.outputs():
+            given = iter(some)
+            try:
+                yield given
+            except GeneratorExit:
+                _drop(given)
+                raise
     except BaseException as error:
         ended.append(run.end_early("the stream was left"))
         error.report = ended[0]  # type: ignore[attr-defined]
@@ -60,3 +72,12 @@ def _drawn(run: Run, ended: list[RunReport]) -> Generator[Any, None, None]:
     except BaseException as error:
         ended.append(error.report)  # type: ignore[attr-defined]
         raise
+
+
+def _drop(given: Iterator[Any]) -> None:
+    """Have nothing more come of what nobody wants, whoever still holds it."""
+    close = getattr(given, "close", None)
+    if close is not None:  # a generator, which may take note of what it gives
+        close()
+    else:
+        deque(given, maxlen=0)

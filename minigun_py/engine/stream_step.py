@@ -92,22 +92,27 @@ class StreamStep(Step):
 
     def next(self) -> Sequence[Any] | None:
         """For the stage: an item, for which the run is taken forward; None if none will come."""
-        while True:
-            while not self._waiting:
-                if self._surface.stopped:
-                    raise ChannelAborted("the run is cut")
-                if not self._surface.one_before(self.position):
-                    return None
-            if not self._wait_for_pace():
-                raise ChannelAborted("the run is cut")
+        while self._is_fed():
             item = self._waiting.popleft()
             try:
                 value = self._arrived(value_of(item))
             except NotPicklable as error:
                 self._lose(item, error)
-                continue
-            self._drawn.append(item)
-            return (value,)
+            else:
+                self._drawn.append(item)
+                return (value,)
+        return None
+
+    def _is_fed(self) -> bool:
+        """Take the run forward until an item waits. False if none will come."""
+        while not self._waiting:
+            if self._surface.stopped:
+                raise ChannelAborted("the run is cut")
+            if not self._surface.one_before(self.position):
+                return False
+        if not self._wait_for_pace():
+            raise ChannelAborted("the run is cut")
+        return True
 
     def _arrived(self, value: Any) -> Any:
         return value if self._rehearsal is None else self._rehearsal.sent(value)

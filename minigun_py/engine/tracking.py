@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from minigun_py.contexts.answer import Harvest
@@ -20,11 +19,12 @@ from minigun_py.engine.lineage import Ending, Lineage
 from minigun_py.engine.provenance import Latest, Provenance, TracedShare, Tracked
 from minigun_py.engine.tracked_outputs import TrackedOutputs
 from minigun_py.primitives.spool import Values
+from minigun_py.record import record
 
 __all__ = ["Ended", "SourceItem", "Tracking"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SourceItem:
     """An item of a source, as much of it as is wanted in the end."""
 

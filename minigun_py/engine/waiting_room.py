@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = ["Again", "WaitingRoom"]
 
 
-@dataclass(order=True, slots=True)
-class Again:
-    """An item that will be tried again."""
+class Again(NamedTuple):
+    """An item that will be tried again. They are in the order of `at` and `order`."""
 
     at: float
     """When, in monotonic seconds."""
     order: int
-    item: Any = field(compare=False)
-    attempt: int = field(compare=False)
+    item: Any
+    attempt: int
     """The number of the attempt that it waits for."""
-    place: int = field(compare=False)
+    place: int
     """The place of its results, where order is kept."""
 
 

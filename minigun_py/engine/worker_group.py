@@ -15,7 +15,6 @@ again, the verdict what a failure means.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
 
 from minigun_py.clock import Deadline
@@ -36,9 +35,10 @@ from minigun_py.contexts.kernel import Kernel
 from minigun_py.engine.dead_letters import LetterBoxes
 from minigun_py.engine.delivery import Delivery
 from minigun_py.engine.emitted import with_note
+from minigun_py.engine.inlet import Inlet
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.lending import Lending
-from minigun_py.engine.loop import Loop, LoopInbox
+from minigun_py.engine.loop import Loop
 from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits, PermittedLeases
 from minigun_py.engine.provenance import item_of, origin_of, value_of
@@ -47,8 +47,8 @@ from minigun_py.engine.tracking import Tracking
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted, ContextError, ItemTimedOut, WorkerDied
 from minigun_py.plan.segment import Segment
-from minigun_py.primitives.channel import Receiver
 from minigun_py.primitives.spool import Values
+from minigun_py.record import replace
 
 __all__ = ["OPEN_PLACES", "WorkerGroup"]
 
@@ -67,7 +67,7 @@ class WorkerGroup:
         segment: Segment,
         kernel: Kernel,
         context: ExecutionContext,
-        inbox: Receiver[Any] | LoopInbox,
+        inbox: Inlet,
         outbox: Outbox,
         ledger: Ledger,
         verdict: Verdict,

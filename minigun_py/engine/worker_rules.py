@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import Final
 
 from minigun_py.contexts.context import Traits
 from minigun_py.engine.sabotage import Deed, deeds_for
 from minigun_py.errors import UsageError
 from minigun_py.plan.segment import Segment
+from minigun_py.record import field, record
 
 __all__ = ["WorkerRules"]
 
 
-@dataclass(frozen=True, slots=True)
+_NOWHERE: Final[Mapping[int, int]] = {}
+
+
+@record
 class WorkerRules:
     """What is asked of a worker beside running its stages.
 
@@ -26,6 +30,8 @@ class WorkerRules:
         lethal: Whether it may die of it alone.
         shares: Whether it tells what came of each of its items.
         streams: Whether what it emits leaves at once.
+        forwards: The exits whose outputs may stay pickled, by their places in the segment, and
+            in how many parts.
     """
 
     timeout: float | None = None
@@ -36,9 +42,16 @@ class WorkerRules:
     lethal: bool = False
     shares: bool = False
     streams: bool = False
+    forwards: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, segment: Segment, traits: Traits, shares: bool) -> WorkerRules:
+    def of(
+        cls,
+        segment: Segment,
+        traits: Traits,
+        shares: bool,
+        forwards: Mapping[int, int] = _NOWHERE,
+    ) -> WorkerRules:
         """What a segment asks of its workers, which are of a kind with these traits."""
         said = segment.head.options
         if segment.is_source and deeds_for(segment.head.name):
@@ -54,4 +67,5 @@ class WorkerRules:
             lethal=traits.survives_crash,
             shares=shares and not segment.is_source,
             streams=said.stream_outputs,
+            forwards=forwards,
         )

@@ -5,8 +5,7 @@ Each change is told in a sentence, for `explain` and for one warning when the pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
 
 from minigun_py.contexts.fallback import nearest_spec
 from minigun_py.contexts.registry import traits_of
@@ -14,9 +13,9 @@ from minigun_py.errors import UsageError
 from minigun_py.plan.affinity import keeps_to_itself
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.limits import Wanted, cheapest_merge, fit
-from minigun_py.plan.preflight import assigned_elsewhere, held_locks, what_cannot_cross
 from minigun_py.plan.segment import Segment
 from minigun_py.plan.stage import OwnStage, Producer
+from minigun_py.record import record, replace
 
 __all__ = [
     "Adapted",
@@ -28,7 +27,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Adapted:
     """Segments as they can run, and what is different from what was wanted."""
 
@@ -53,14 +52,19 @@ def adapt_kinds(segments: Sequence[Segment]) -> Adapted:
 
 def check_crossings(segments: Sequence[Segment]) -> None:
     """Refuse, before the first item, what cannot reach a worker. Raises `UsageError`."""
+    elsewhere = _in_memory_of_their_own(segments)
+    if not elsewhere:
+        return
+    from minigun_py.plan.preflight import held_locks, what_cannot_cross  # here: if they are asked
+
     told: list[str] = []
-    for segment in segments:
-        traits = traits_of(segment.spec.kind)
+    for segment in elsewhere:
+        inherits = traits_of(segment.spec.kind).inherits_code
         for stage in segment.stages:
             for function in stage.functions:
-                if not traits.inherits_code:
+                if not inherits:
                     told += [c.told_of(stage.name) for c in what_cannot_cross(function)]
-                elif not traits.shares_memory:
+                else:
                     told += [
                         f"{c.told_of(stage.name)}, which is locked: a forked worker would wait "
                         "for it for ever"
@@ -72,15 +76,23 @@ def check_crossings(segments: Sequence[Segment]) -> None:
 
 def lost_assignments(segments: Sequence[Segment]) -> tuple[str, ...]:
     """What stages assign to in a copy that the program never sees, in sentences."""
+    elsewhere = _in_memory_of_their_own(segments)
+    if not elsewhere:
+        return ()
+    from minigun_py.plan.assignments import assigned_elsewhere  # here: if it is asked
+
     return tuple(
         f"stage {stage.name!r} assigns to {name} in a copy of its own, which the program does not "
         "see: emit it instead"
-        for segment in segments
-        if not traits_of(segment.spec.kind).shares_memory
+        for segment in elsewhere
         for stage in segment.stages
         if stage.user_function is not None and not isinstance(stage, OwnStage)
         for name in assigned_elsewhere(stage.user_function)
     )
+
+
+def _in_memory_of_their_own(segments: Iterable[Segment]) -> list[Segment]:
+    return [segment for segment in segments if not traits_of(segment.spec.kind).shares_memory]
 
 
 def merge_for_limits(

@@ -8,13 +8,13 @@ matches decides, and its reason is kept in words for `ExecutionPlan.explain`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from minigun_py.contexts.context import Traits
 from minigun_py.placement import ContextKind, ContextSpec
 from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.stage import Consumer, DeclaredStage, Producer
+from minigun_py.record import record
 
 __all__ = ["INLINE", "Affinity", "Placement", "decide_affinity", "keeps_to_itself"]
 
@@ -24,7 +24,7 @@ DEEPEST_NESTING: Final = 40
 _NONE_MERGED: Final[Mapping[str, str]] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Placement:
     """What has been said about where a stage runs, by itself, by the pipeline or by the run."""
 
@@ -44,7 +44,7 @@ class Placement:
     """The block or named context that `own` comes from, if it is not the stage that says it."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Affinity:
     """With which stage a stage shares a context (None: with none before it), and why."""
 

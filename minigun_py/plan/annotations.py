@@ -13,7 +13,6 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import FunctionType, MethodType, NoneType, SimpleNamespace
 from typing import Any, Final, TypeVar
 
@@ -23,6 +22,7 @@ from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.passing import Passing, passing_of
 from minigun_py.plan.signature import Output, called, is_generator
 from minigun_py.plan.stage import DeclaredStage, OwnStage, Producer
+from minigun_py.record import record, replace
 
 __all__ = ["misfits"]
 
@@ -38,7 +38,7 @@ _PLACED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Said:
     """What a stage takes, emits, and sends with ``To``, as far as that is known."""
 

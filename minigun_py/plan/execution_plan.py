@@ -7,7 +7,6 @@ carries out and `explain` puts into words. Planning starts nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Literal
 
 from minigun_py.contexts.registry import traits_of
@@ -30,11 +29,12 @@ from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.placing import Wishes, place
 from minigun_py.plan.segment import Segment, cut_into_segments
 from minigun_py.plan.stage import DeclaredStage
+from minigun_py.record import record, replace
 
 __all__ = ["ExecutionPlan", "PlanConfig"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlanConfig:
     """What the pipeline and the run say about all stages.
 

@@ -10,7 +10,6 @@ edge that leads back; it is kept apart from the others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from minigun_py.dag import CycleFound, Dag, circles
 from minigun_py.errors import UsageError
@@ -19,6 +18,7 @@ from minigun_py.plan.scope import Level, Scope
 from minigun_py.plan.signature import location
 from minigun_py.plan.stage import DeclaredStage, Producer
 from minigun_py.plan.wiring import Route, Wires, wire
+from minigun_py.record import replace
 
 __all__ = ["Route", "StageGraph"]
 

@@ -9,12 +9,12 @@ number. The user's own words, `execution=` and `workers=`, stand above any advic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from minigun_py.contexts.surroundings import Surroundings
 from minigun_py.errors import UsageError
 from minigun_py.placement import GPU, ContextKind, Memory, ResourceHint
+from minigun_py.record import record
 
 __all__ = ["Advice", "advise", "checked_hints", "parallel_kind"]
 
@@ -38,7 +38,7 @@ _CALLS: Final = {"Memory": 'Memory("2GiB")', "GPU": "GPU(1)"}
 _THERE_ARE: Final = ", ".join([*_CONSTANTS, *_CALLS.values()])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Advice:
     """Where a stage should run. None: the hints say nothing of it."""
 
@@ -162,9 +162,9 @@ def _checked(hint: Any, where: str) -> ResourceHint:
 
 
 def _meant(text: str) -> str:
-    spellings = {name.upper(): name for name in (*_CONSTANTS, *_CALLS)}
     import difflib  # here: it is for those who err
 
+    spellings = {name.upper(): name for name in (*_CONSTANTS, *_CALLS)}
     close = difflib.get_close_matches(text.partition("(")[0].upper(), spellings, n=1)
     if not close:
         return f"there are {_THERE_ARE}"

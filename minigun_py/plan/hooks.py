@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from minigun_py.errors import UsageError
 from minigun_py.plan.options import Reference, plain_function
 from minigun_py.plan.signature import location
+from minigun_py.record import record
 
 __all__ = ["HOOKS", "STAGE_HOOKS", "Hook", "Hooks", "checked_hook", "takes_argument"]
 
@@ -27,7 +27,7 @@ STAGE_HOOKS: Final = ("before", "after")
 _TAKES: Final = {"after_run": (0, 1), "on_failure": (1, 1)}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hook:
     """A function and when it is called; `stage` is given for the hooks of one stage."""
 

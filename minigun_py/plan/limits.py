@@ -8,12 +8,13 @@ not even one worker for each segment fits, segments have to merge: the cheapest 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from minigun_py.record import record
 
 __all__ = ["Fitted", "Wanted", "cheapest_merge", "fit"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wanted:
     """The workers that a segment would like to have."""
 
@@ -29,7 +30,7 @@ class Wanted:
     """Whether the user wrote the number; not so for "auto" and for hints."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fitted:
     """The workers that every segment gets."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from minigun_py.errors import UsageError
@@ -17,6 +16,7 @@ from minigun_py.plan.hints import checked_hints
 from minigun_py.plan.rate import Rate, parse_rate
 from minigun_py.plan.signature import is_coroutine, is_generator
 from minigun_py.primitives.retry import Retry
+from minigun_py.record import record
 
 __all__ = [
     "DEFAULT_QUEUE_BYTES",
@@ -47,7 +47,7 @@ OnError = Literal["fail", "skip", "dead_letter"] | Callable[..., Any]
 """What becomes of an item that has failed; a function of its `FailedItem` gives one of these."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ground:
     """What was said around a stage about where it runs: by its pipeline, or by a block in it."""
 
@@ -59,7 +59,7 @@ class Ground:
     """Whether it is a named context, whose workers are bounded for all of its stages together."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Options:
     """What a stage says about itself. None stands for "nothing said"."""
 
@@ -150,9 +150,9 @@ def refuse_later(name: str, later: Iterable[str], what: str, where: str) -> None
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for an error message: the names most like `name`, or all of a few."""
-    names = list(known)
     import difflib  # here: it is for those who err
 
+    names = list(known)
     close = difflib.get_close_matches(name, names, n=3)
     if close:
         return "; did you mean " + " or ".join(map(repr, close)) + "?"

@@ -6,7 +6,6 @@ possible here is `adaptation`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from minigun_py.contexts.registry import traits_of
@@ -17,11 +16,12 @@ from minigun_py.plan.affinity import INLINE, Placement
 from minigun_py.plan.hints import advise
 from minigun_py.plan.options import Ground
 from minigun_py.plan.stage import Accumulator, Consumer, DeclaredStage, Producer
+from minigun_py.record import record
 
 __all__ = ["Wishes", "check_stoppable", "place"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wishes:
     """What the pipeline and the run say about all stages.
 

@@ -2,8 +2,8 @@
 
 A fresh process or interpreter gets the function as a pickle, and a pickling error names neither
 the variable nor the line. A forked worker gets a copy, in which a lock that somebody holds is
-never let go, and in which an assignment is lost to everybody else. So the function is taken apart
-here: `what_cannot_cross`, `held_locks` and `assigned_elsewhere` each name what they find.
+never let go. So the function is taken apart here: `what_cannot_cross` and `held_locks` name what
+they find.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import inspect
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePath
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType
 from typing import Any, Final
 
-__all__ = ["Culprit", "assigned_elsewhere", "held_locks", "what_cannot_cross"]
+from minigun_py.record import record
+
+__all__ = ["Culprit", "held_locks", "what_cannot_cross"]
 
 _KNOWN_AS: Final = {
     "_thread.lock": "threading.Lock",
@@ -32,7 +33,7 @@ _MACHINERY: Final = re.compile(r"_.*_$|_abc_impl$")
 """Names in a class that Python puts there and makes anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Culprit:
     """A value that a function holds, and how it comes to hold it.
 
@@ -58,7 +59,7 @@ class Culprit:
         return f"{who} {what} ({self.type_name})" + (f", {self.location}" if self.location else "")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Held:
     """A value that a function holds. With no variable it is a part of it, such as a method."""
 
@@ -106,19 +107,6 @@ def held_locks(function: Callable[..., Any]) -> tuple[Culprit, ...]:
         if _is_locked(value)
     )
     return tuple(dict.fromkeys(found))
-
-
-def assigned_elsewhere(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Variables outside of it that it assigns to: ``global x``, ``nonlocal x``, ``self.x``.
-
-    A copy of the function in another process assigns to a copy of the variable. Changing what a
-    variable holds, as in ``seen.append(item)``, is no assignment and is not found.
-    """
-    found: set[str] = set()
-    for code, bound in _layers(function):
-        receiver = code.co_varnames[0] if bound and code.co_argcount else None
-        found.update(_assigned(code, frozenset(code.co_freevars), receiver))
-    return tuple(sorted(found))
 
 
 def _walk(function: Any, enters: Callable[[Any], bool]) -> Iterator[_Held]:
@@ -241,9 +229,9 @@ class _Nowhere:
 
 
 def _refusal(value: object) -> Exception | None:
-    try:
-        import cloudpickle  # here: few plans need it
+    import cloudpickle  # here: few plans need it
 
+    try:
         cloudpickle.dump(value, _Nowhere())
     except Exception as error:  # an object may raise anything while it is taken apart
         return error
@@ -295,56 +283,3 @@ def _type_name(value: object) -> str:
         return f"an open file, io.{kind.__qualname__}"
     name = f"{kind.__module__}.{kind.__qualname__}"
     return _KNOWN_AS.get(name, name)
-
-
-def _layers(function: Any) -> Iterator[tuple[CodeType, bool]]:
-    """The code of a function and of all that it wraps, and whether it is bound to an object."""
-    bound = False
-    seen: list[object] = []
-    while function is not None and not any(function is before for before in seen):
-        seen.append(function)
-        if isinstance(function, functools.partial):
-            function = function.func
-        elif isinstance(function, MethodType):
-            function, bound = function.__func__, True
-        elif isinstance(function, FunctionType):
-            yield function.__code__, bound
-            function = getattr(function, "__wrapped__", None)
-        elif hasattr(function, "__wrapped__"):  # a cache, for one
-            function = function.__wrapped__
-        else:
-            function, bound = getattr(type(function), "__call__", None), True  # noqa: B004
-
-
-def _assigned(code: CodeType, free: frozenset[str], receiver: str | None) -> Iterator[str]:
-    """Outer variables that it assigns to; of its free variables only those that are `free`."""
-    instructions = [i for i in dis.get_instructions(code) if i.opname != "EXTENDED_ARG"]
-    for position, instruction in enumerate(instructions):
-        name = instruction.argval
-        match instruction.opname:
-            case "STORE_GLOBAL" | "DELETE_GLOBAL":
-                yield f"global {name}"
-            case "STORE_DEREF" | "DELETE_DEREF" if name in free:
-                yield f"nonlocal {name}"
-            case "STORE_ATTR" | "DELETE_ATTR" if receiver is not None:
-                if _object_at(instructions, position) == receiver:
-                    yield f"{receiver}.{name}"
-    for nested in filter(inspect.iscode, code.co_consts):
-        names = frozenset(nested.co_freevars)
-        yield from _assigned(nested, free & names, receiver if receiver in names else None)
-
-
-def _object_at(instructions: list[dis.Instruction], position: int) -> str | None:
-    """The variable whose attribute the instruction there assigns to."""
-    load = instructions[position - 1]
-    if load.opname == "SWAP":  # self.x += 1 has loaded self before it read self.x
-        name = instructions[position].argval
-        for at in range(position - 2, 1, -1):
-            read, copy = instructions[at], instructions[at - 1]
-            if (read.opname, read.argval, copy.opname) == ("LOAD_ATTR", name, "COPY"):
-                load = instructions[at - 2]
-                break
-    if "LOAD_FAST" not in load.opname and load.opname != "LOAD_DEREF":
-        return None
-    loaded = load.argval  # a pair where one instruction does two things
-    return str(loaded[-1] if isinstance(loaded, tuple) else loaded)

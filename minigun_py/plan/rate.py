@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 from minigun_py.errors import UsageError
+from minigun_py.record import record
 
 __all__ = ["Rate", "parse_rate"]
 
@@ -14,7 +14,7 @@ _UNITS: Final = {"s": 1.0, "sec": 1.0, "second": 1.0, "min": 60.0, "minute": 60.
 _FORM: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*([a-z]+)\s*")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rate:
     """At most one item every `interval` seconds, for the stage as a whole."""
 

@@ -8,18 +8,18 @@ path, as ``clean.strip``, by which it is known from here on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minigun_py.errors import UsageError
 from minigun_py.plan.hooks import Hook
 from minigun_py.plan.options import Reference, nearest
 from minigun_py.plan.stage import DeclaredStage
+from minigun_py.record import field, record, replace
 
 __all__ = ["Level", "Nested", "Scope"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scope:
     """The members of a pipeline, by name, in order of definition."""
 
@@ -29,7 +29,7 @@ class Scope:
     hooks: tuple[Hook, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Nested:
     """A pipeline that is a member of another."""
 

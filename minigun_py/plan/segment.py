@@ -7,7 +7,6 @@ an *exit* is a stage whose outputs leave the segment, for other segments or for 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from minigun_py.placement import ContextSpec
@@ -16,11 +15,12 @@ from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.options import Options, Reference
 from minigun_py.plan.stage import DeclaredStage, Producer
 from minigun_py.plan.wiring import names_of
+from minigun_py.record import field, record, replace
 
 __all__ = ["Exit", "Segment", "cut_into_segments", "lone_segment", "portable"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exit:
     """Outputs of one stage that leave its segment. With no targets they are the pipeline's."""
 
@@ -39,7 +39,7 @@ class Exit:
     """Whether it leads back."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Segment:
     """Colocated stages. `children[i]` are the stages, by index, that stage i calls."""
 
@@ -51,7 +51,7 @@ class Segment:
     """Where the failed items of its stages go, which no worker knows of."""
     rehearsed: ContextSpec | None = None
     """Of a rehearsal: the context in another process that it would have in earnest."""
-    _routed: frozenset[int] = field(init=False, repr=False, compare=False)
+    _routed: frozenset[int] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         routed = frozenset(way_out.stage for way_out in self.exits if way_out.references)

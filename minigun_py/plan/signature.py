@@ -10,12 +10,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from minigun_py.emission import Target, To
 from minigun_py.errors import UsageError
 from minigun_py.primitives.spool import FEW, Gathering, Values, gathered
+from minigun_py.record import record, replace
 
 __all__ = [
     "GatheringOutput",
@@ -60,7 +60,7 @@ class GatheringOutput(Gathering, Output[Any]):
             self.weigh(value)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shape:
     """How to call the function. With `many`, `call(item)` gives `Values`; else a value or None.
 
@@ -94,8 +94,14 @@ def shape_of_stage(function: Callable[..., Any], where: str) -> Shape:
         raw = None if waits else function
     else:
         many = False
-    state = "state" in injected
-    return Shape(call, many, False, waits, state, raw, yields=generates)
+    return Shape(
+        call,
+        many,
+        coroutine=waits,
+        takes_state="state" in injected,
+        function=raw,
+        yields=generates,
+    )
 
 
 def shape_of_emitter(function: Callable[..., Any], where: str) -> Shape:

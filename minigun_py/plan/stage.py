@@ -7,7 +7,6 @@ the only thing about a stage that other rooms ask for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from minigun_py.plan.signature import (
     shape_of_stage,
     shape_of_stream,
 )
+from minigun_py.record import field, record
 
 __all__ = [
     "Accumulator",
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class DeclaredStage(Stage):
     """A stage of a pipeline. Made by the decorators and methods of `Pipeline`, not by hand."""
 
@@ -101,7 +101,7 @@ class DeclaredStage(Stage):
         return tuple(function for function in given if callable(function))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Producer(DeclaredStage):
     """A source. It has one worker, is never run again, and its error fails the run."""
 
@@ -130,7 +130,7 @@ class Producer(DeclaredStage):
         return self.source if callable(self.source) else None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Processor(DeclaredStage):
     """Makes of each item any number of others; with ``stream=True``, of the stream another."""
 
@@ -165,12 +165,12 @@ class Processor(DeclaredStage):
         return self.function
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Consumer(Processor):
     """A processor that ends a branch: nothing follows it unless it has ``to``."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Accumulator(Processor):
     """Turns a stream into a stream, and may keep what it likes until the stream ends."""
 
@@ -190,7 +190,7 @@ class Accumulator(Processor):
         return True
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class OwnStage(DeclaredStage):
     """An instance of a `Stage` that the user has written, or of one that the library has ready."""
 

@@ -14,17 +14,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from minigun_py.errors import UsageError
 from minigun_py.plan.options import Reference
 from minigun_py.plan.scope import Level, Nested
 from minigun_py.plan.stage import Consumer, DeclaredStage, Producer
+from minigun_py.record import field, record
 
 __all__ = ["Route", "Wires", "names_of", "wire"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Route:
     """Where a stage may send with ``To``: by which references, and to which stages."""
 
@@ -33,7 +33,7 @@ class Route:
     feedback: bool = False
 
 
-@dataclass(slots=True)
+@record(frozen=False)
 class Wires:
     """Edges by the path of the stage that they leave."""
 
@@ -59,7 +59,7 @@ def wire(top: Level) -> Wires:
     return _Wiring(top).wires
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Pair:
     """An explicit edge between two ends, each a stage or a level."""
 

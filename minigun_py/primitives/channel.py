@@ -21,10 +21,11 @@ How: `open_channel` gives the two ends, each of which can be cloned and must be 
     =====================  ===================================  ============================
 
 Items travel best in chunks: `send_many` and `receive_many` pay for the lock once per chunk. Where
-Python has a global lock, a lone sender pays for it once in `AT_ONCE` items: as long as nobody waits
-for an item it puts a few in without, and whoever next has the lock takes them over. It appends
-first and then looks whether somebody waits; a receiver says that it waits and then looks once more
-for items. So one of them sees the other.
+Python has a global lock, `send_alone` pays for it once in `AT_ONCE` items: its thread is granted
+room for a few, which it puts in without, as long as nobody waits for an item, and whoever next has
+the lock takes them over. It appends first and then looks whether somebody waits; a receiver says
+that it waits and then looks once more for items. So one of them sees the other. What is granted to
+a thread is no room for others, and only that thread writes how much of it is left.
 
 *Invariants*: ``sent == received + discarded + waiting``; ``waiting <= capacity``. A side that
 has no open end never gets one again, so BrokenChannel and EndOfChannel are final. While items
@@ -44,6 +45,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from typing import Any, Final, Self, TypeVar
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock, Deadline
@@ -53,7 +55,8 @@ from minigun_py.errors import (
     WouldBlock,
 )
 from minigun_py.primitives.channel_end import ChannelEnd
-from minigun_py.primitives.room import ChannelStatistics, Room, Side
+from minigun_py.primitives.packed import Packed
+from minigun_py.primitives.room import ChannelStatistics, Room
 from minigun_py.primitives.scale import Scale
 
 __all__ = ["ChannelStatistics", "Receiver", "Sender", "open_channel"]
@@ -91,11 +94,7 @@ def open_channel(
 class Sender(ChannelEnd[T]):
     """The end that items go into."""
 
-    __slots__ = ("_may_put",)
-
-    def __init__(self, room: Room[T], own: Side, peer: Side) -> None:
-        super().__init__(room, own, peer)
-        self._may_put = 0  # so many items without the lock
+    __slots__ = ()
 
     def send(self, item: T) -> None:
         """Send one item, waiting while the channel is full.
@@ -105,56 +104,52 @@ class Sender(ChannelEnd[T]):
             ChannelAborted: The stream was cut, be it during the wait.
             ChannelError: This end is closed.
         """
+        weights = None if self._room.scale is None else self._room.scale.weigh((item,))
+        with self._room.lock:
+            self._put(item, weights)
+        if self._peer.wakes:
+            self._peer.call_wakes()
+
+    def send_alone(self, item: T) -> None:
+        """Like `send`, for a thread that alone sends, and cheaper.
+
+        Other threads that send meanwhile may have to wait for a receiver before the channel is
+        full.
+        """
         room = self._room
-        if self._may_put and not room.awaited:
-            self._may_put -= 1
+        if room.granted and room.grantee == get_ident() and not (room.awaited or self._closed):
             room.incoming.append(item)
+            room.granted -= 1  # after that: meanwhile the item counts twice, and never not at all
             if self._room.awaited:  # only now: whoever waits has looked before, or sees the item
                 self._tell()
             return
         weights = None if room.scale is None else room.scale.weigh((item,))
         with room.lock:
-            if weights is not None:
-                self._wait_until_some_fit(weights)
-            else:
-                self._wait_until_ready()
-            room.put(item, weights)
-            self._may_put = self._room_without_the_lock()
+            self._put(item, weights)
+            if _HAS_GLOBAL_LOCK and self._own.open == 1:
+                room.grant(AT_ONCE - 1)
         if self._peer.wakes:
             self._peer.call_wakes()
 
-    def _room_without_the_lock(self) -> int:
-        room = self._room
-        if not _HAS_GLOBAL_LOCK or self._own.open > 1 or room.awaited:
-            return 0
-        unseen = AT_ONCE if room.scale is None else room.scale.unseen
-        return max(0, min(AT_ONCE, unseen, room.capacity - room.items.count))
-
-    def clone(self) -> Self:
-        """Another sender, and with it an end of being alone."""
-        self._may_put = 0
-        return super().clone()
-
-    def close(self) -> None:
-        """Give this end up, as any."""
-        self._may_put = 0
-        super().close()
+    def _put(self, item: T, weights: list[int] | None) -> None:
+        if weights is None:
+            self._wait_until_ready()
+        else:
+            self._wait_until_some_fit(weights)
+        self._room.put(item, weights)
 
     def _tell(self) -> None:
         """Somebody waits for what was put in without the lock, or nobody will ever take it."""
-        room = self._room
-        self._may_put, dropped = 0, None
-        with room.lock:
-            if room.aborted or not self._peer.open:
-                dropped = room.discard()
-            else:
-                room.take_over()
-        del dropped  # without the lock: a destructor may use the channel
+        room, dropped = self._room, None
+        try:
+            with room.lock:
+                if room.aborted or not self._peer.open:
+                    dropped = room.discard()
+                self._available()  # takes over what has come; raises if nobody will take it
+        finally:
+            del dropped  # without the lock: a destructor may use the channel
         if self._peer.wakes:
             self._peer.call_wakes()
-        if room.aborted or not self._peer.open:
-            with room.lock:
-                self._available()  # raises
 
     def send_nowait(self, item: T) -> None:
         """Send one item, or raise WouldBlock when the channel is full. Otherwise like `send`."""
@@ -172,18 +167,22 @@ class Sender(ChannelEnd[T]):
             start += self._admit(batch, start, wait=True)
 
     def send_many_nowait(self, items: list[T], start: int = 0) -> int:
-        """Send ``items[start:]`` as far as there is room; return how many were: 0 when full."""
+        """Send ``items[start:]`` as far as there is room; return how many were: 0 when full.
+
+        Of what is `Packed`, whole parts are sent if they can ever be.
+        """
         return self._admit(items, start, wait=False)
 
     def _admit(self, items: list[T], start: int, *, wait: bool) -> int:
         room = self._room
         weights = None if room.scale is None else room.scale.weigh(items, start)
         with room.lock:
-            self._may_put = 0
             if weights is not None:
                 free = self._wait_until_some_fit(weights) if wait else self._fitting(weights)
             else:
                 free = self._wait_until_ready() if wait else self._available()
+            if free < len(items) and isinstance(items, Packed):
+                free = items.within(free) or (0 if room.items.count else free)
             part = items[start : start + free] if start or len(items) > free else items
             room.put_many(part, weights)
         if part and self._peer.wakes:
@@ -205,7 +204,7 @@ class Sender(ChannelEnd[T]):
             self._check_usable()
         if not self._peer.open:
             raise BrokenChannel("every receiver has closed: nobody would receive the item")
-        return self._room.capacity - self._room.take_over()
+        return self._room.free()
 
 
 class Receiver(ChannelEnd[T]):

@@ -46,7 +46,6 @@ class ChannelEnd(ABC, Generic[T]):
             last = not self._own.open
             if last:
                 self._peer.condition.notify_all()
-            room.awaited = room.awaited or not room.receivers.open
             dropped = None if room.receivers.open else room.discard()
         del dropped  # without the lock: a destructor may use the channel
         if last:
@@ -61,7 +60,7 @@ class ChannelEnd(ABC, Generic[T]):
         with room.lock:
             if room.aborted:
                 return
-            room.aborted, room.reason, room.awaited = True, reason, True
+            room.aborted, room.reason = True, reason
             dropped = room.discard()
             self._own.condition.notify_all()
             self._peer.condition.notify_all()

@@ -8,10 +8,10 @@ Backoff And Jitter*, AWS Architecture Blog, 2015).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from minigun_py.errors import NotPicklable, UsageError
+from minigun_py.record import record
 
 __all__ = ["Retry"]
 
@@ -22,7 +22,7 @@ def _chance() -> float:
     return random.random()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Retry:
     """Tries an item again that has failed.
 

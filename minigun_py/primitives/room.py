@@ -8,26 +8,28 @@ them out (which notifies the other side's blocked threads), lets go of the lock,
 other side's wake callbacks.
 
 *Invariants*, *Lock order*, *Threads*: see `channel`. All methods but `Side.call_wakes` need
-the lock; `Room.items.count` and `Side.wakes` may be read without it.
+the lock; `Room.items.count` and `Side.wakes` may be read without it, and `channel` tells what a
+thread does without that was granted some room.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from threading import get_ident
 from typing import Generic, TypeVar
 
 from minigun_py.clock import Clock
 from minigun_py.primitives.chunk_queue import ChunkQueue
 from minigun_py.primitives.scale import Scale
+from minigun_py.record import record
 
 __all__ = ["ChannelStatistics", "Room", "Side"]
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ChannelStatistics:
     """The books of a channel at one moment: ``sent == received + discarded + waiting``.
 
@@ -64,6 +66,8 @@ class Room(Generic[T]):
         "awaited",
         "capacity",
         "discarded",
+        "granted",
+        "grantee",
         "incoming",
         "items",
         "lock",
@@ -85,6 +89,8 @@ class Room(Generic[T]):
         """Behind them: what was put in without the lock, and is not counted yet."""
         self.awaited = True
         """Whether somebody is to be told of an item at once. Set before anybody waits."""
+        self.granted = self.grantee = 0
+        """How many items a thread, by its number, may put in without the lock."""
         self.senders = Side(self.lock, clock)
         self.receivers = Side(self.lock, clock)
         self.aborted = False
@@ -110,14 +116,35 @@ class Room(Generic[T]):
         self.peak = max(self.peak, self.items.count)
         self._tell_of_items(len(items))
 
+    def free(self) -> int:
+        """How many items the calling thread may put in. What was granted to it, it gives back."""
+        if self.grantee == get_ident():
+            self.granted = 0
+        granted = self.granted  # first: what is put in meanwhile counts twice, and never not at all
+        return max(0, self.capacity - granted - self.take_over())
+
+    def grant(self, most: int) -> None:
+        """Let the calling thread put up to so many in without the lock, behind the one it has put.
+
+        So when all have been taken there is room for at least one of another thread.
+        """
+        if self.awaited or self.granted:  # to another thread, that is
+            return
+        if self.scale is not None:
+            most = min(most, self.scale.unseen)
+        room = self.capacity - self.items.count - len(self.incoming)  # to which nobody adds now
+        granted = min(most, room)
+        if self.scale is not None:
+            self.scale.pass_by(granted)
+        self.grantee = get_ident()
+        self.granted = granted  # only now: whoever else sees it sees that it is not theirs
+
     def take_over(self) -> int:
         """Count what was put in without the lock, to which more may come. How many items wait."""
         count = len(self.incoming)
         if count:
             items = self.incoming[:count]
             del self.incoming[:count]
-            if self.scale is not None:
-                self.scale.pass_by(count)
             self.put_many(items)
         return self.items.count
 

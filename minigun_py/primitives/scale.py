@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from minigun_py.primitives.packed import Packed
+
 __all__ = ["Scale"]
 
 SAMPLED: Final = 16
@@ -46,16 +48,22 @@ class Scale:
             if self._unseen > 0:
                 return None
             self._unseen = SAMPLED
-            if max(self._size_of(items[start]), self._size_of(items[-1])) <= self._small:
+            if isinstance(items, Packed):
+                if items.each_bytes <= self._small:
+                    return None
+            elif max(self._size_of(items[start]), self._size_of(items[-1])) <= self._small:
                 return None
         weights: list[int] = []
         total = 0
         for index in range(start, len(items)):
-            weights.append(self._size_of(items[index]))
+            weights.append(self._weight(items, index))
             total += weights[-1]
             if total > self._bound:
                 break
         return weights
+
+    def _weight(self, items: Sequence[Any], index: int) -> int:
+        return items.each_bytes if isinstance(items, Packed) else self._size_of(items[index])
 
     @property
     def unseen(self) -> int:
@@ -72,7 +80,7 @@ class Scale:
         return len(weights)
 
     def pass_by(self, count: int) -> None:
-        """So many items came that nobody has looked at."""
+        """So many items are to come that nobody looks at."""
         self._unseen -= count
 
     def put(self, count: int, weights: Sequence[int] | None, before: int) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from minigun_py.primitives.packed import Packed
 from minigun_py.primitives.size import estimated_bytes
 
 __all__ = [
@@ -40,8 +41,6 @@ FEW: Final = 16
 MOST: Final = 4096
 """So many are read or written together at most."""
 CHUNK_BYTES: Final = 1024 * 1024
-
-_gathering = threading.Lock()  # guards how much any `Gathering` holds, and its spool
 
 
 class Spool:
@@ -109,8 +108,8 @@ class Spool:
         self._end += len(pickled)
 
 
-Values = list[Any] | Spool
-"""What a stage has made of items: in memory, or in a file if it is large."""
+Values = list[Any] | Packed | Spool
+"""What a stage has made of items: in memory, pickled or not, or in a file if it is large."""
 
 
 def chunks_of(values: Values) -> Iterator[list[Any]]:
@@ -142,16 +141,24 @@ class Gathering:
 
     *Threads*: `add` is for any: the list stays the same, so what is added while others move its
     beginning is not lost.
-    *Lock order*: the lock is a leaf. It is one for all, since it is hardly ever taken.
+    *Lock order*: the lock is held while values are pickled, and so while their own code runs. It
+    guards this one alone: nothing waits for it but who emits for the same item.
+
+    There is one for every item, so it is made of a list alone until there are many values.
     """
 
-    __slots__ = ("_bytes", "list", "spool")
+    spool: Spool | None = None
+    """What came before that which is in the list."""
+    _bytes = 0
 
     def __init__(self) -> None:
         self.list: list[Any] = []
-        self.spool: Spool | None = None
-        """What came before that which is in the list."""
-        self._bytes = 0
+
+    @property
+    def _lock(self) -> threading.Lock:
+        """Guards how much there is, and the spool."""
+        lock: threading.Lock = vars(self).setdefault("lock", threading.Lock())  # for all the same
+        return lock
 
     def add(self, value: Any) -> None:
         """Take one in."""
@@ -164,16 +171,17 @@ class Gathering:
         """All of them."""
         if self.spool is None:
             return self.list
-        with _gathering:
+        with self._lock:
             self._move(self.spool)
         return self.spool
 
     def weigh(self, value: Any) -> None:
         """Look how large they are, after as many as the last value stands for."""
-        with _gathering:
+        with self._lock:
             self._bytes += estimated_bytes(value) * FEW
             if self._bytes > MEMORY_BYTES:
-                self.spool = self.spool or Spool()
+                if self.spool is None:
+                    self.spool = Spool()
                 self._move(self.spool)
 
     def _move(self, spool: Spool) -> None:

@@ -11,11 +11,11 @@ import random
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from minigun_py.engine.sabotage import Hold, planted, withheld
 from minigun_py.errors import WorkerDied
+from minigun_py.record import record
 
 __all__ = ["EVERY", "full_queue", "kill_worker", "raise_in", "seeded", "slow"]
 
@@ -86,7 +86,7 @@ def seeded(seed: int) -> Iterator[None]:
         random.setstate(state)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class _Kill:
     at_item: Any
     attempt: Any
@@ -99,7 +99,7 @@ class _Kill:
         raise WorkerDied("the worker was killed by kill_worker", -signal.SIGKILL)
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class _Raise:
     error: Exception | type[Exception]
     at_item: Any
@@ -111,7 +111,7 @@ class _Raise:
         return 0.0
 
 
-@dataclass(frozen=True, eq=False)
+@record(eq=False)
 class _Delay:
     seconds: float
     at_item: Any

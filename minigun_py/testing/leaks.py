@@ -13,9 +13,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from minigun_py.record import record
 
 __all__ = ["Snapshot"]
 
@@ -27,7 +28,7 @@ TASKS: Final = Path("/proc/self/task")
 SHARED_LIBRARY: Final = re.compile(r"\.so(\.\d+)*$")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Snapshot:
     """What this process holds at one moment."""
 

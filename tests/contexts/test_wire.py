@@ -13,15 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minigun_py.contexts.wire import (
-    Frame,
-    FrameKind,
-    FrameReader,
-    FrameWriter,
-    encode,
-    read_frame,
-    write_frame,
-)
+from minigun_py.contexts.frame import Frame, FrameKind, encode
+from minigun_py.contexts.wire import AHEAD, FrameReader, FrameWriter, write_frame
 
 LIMIT = 20.0
 TOKENS = st.integers(-(2**63), 2**63 - 1)
@@ -51,14 +44,7 @@ def pair() -> Iterator[Pair]:
 
 @given(messages=st.lists(MESSAGES, max_size=5))
 def test_what_is_sent_arrives(messages: list[tuple[FrameKind, int, Any]]) -> None:
-    sending, receiving = socket.socketpair()
-    with sending, receiving:
-        thread = threading.Thread(target=send_all, args=(sending, messages))
-        thread.start()
-        arrived = [read_frame(receiving) for _ in messages]
-        assert read_frame(receiving) is None
-        thread.join(LIMIT)
-    assert [(f.kind, f.token, f.load()) for f in arrived if f is not None] == messages
+    assert passed(messages) == messages
 
 
 @over_sockets
@@ -88,16 +74,28 @@ def test_a_frame_that_is_cut_short_never_arrives(
     with sending, receiving:
         sending.sendall(whole[: data.draw(st.integers(0, len(whole) - 1))])
         sending.shutdown(socket.SHUT_WR)
-        assert read_frame(receiving) is None
+        assert FrameReader(receiving).next() is None
 
 
-def test_a_reader_gives_no_more_frames_than_asked_for() -> None:
+@pytest.mark.parametrize("around", [0, 1, 20, 21, 22, 40, 60])
+def test_frames_about_as_large_as_what_is_read_ahead_arrive(around: int) -> None:
+    sizes = [AHEAD - around, 1, AHEAD, 3, AHEAD + around, 2 * AHEAD - around, AHEAD // 2, 7] * 2
+    messages = [(FrameKind.RUN, size, bytes([size % 256]) * size) for size in sizes]
+    assert passed(messages) == messages
+
+
+def test_many_small_frames_are_read_at_once_and_given_one_by_one() -> None:
     sending, receiving = socket.socketpair()
     with sending, receiving:
         for token in range(3):
             write_frame(sending, encode(FrameKind.RUN, token))
-        frames, open_ = FrameReader(receiving).read(limit=2)
-    assert ([frame.token for frame in frames], open_) == ([0, 1], True)
+        reader = FrameReader(receiving)
+        given = [reader.next()]
+        receiving.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            receiving.recv(1)
+        given += [reader.next(), reader.next(), reader.next()]
+    assert [None if frame is None else frame.token for frame in given] == [0, 1, 2, None]
 
 
 def test_large_buffers_travel_beside_the_pickle() -> None:
@@ -108,7 +106,7 @@ def test_large_buffers_travel_beside_the_pickle() -> None:
 
 def test_buffers_arrive_writable(pair: Pair) -> None:
     write_frame(pair[0], encode(FrameKind.RUN, 0, PickleBuffer(bytearray(b"abc"))))
-    frame = read_frame(pair[1])
+    frame = FrameReader(pair[1]).next()
     assert frame is not None
     content = frame.load()
     content[0] = ord("x")
@@ -122,7 +120,7 @@ def test_what_cannot_be_pickled_is_refused_before_anything_is_sent() -> None:
 
 def test_a_frame_that_cannot_be_rebuilt_still_tells_its_token(pair: Pair) -> None:
     write_frame(pair[0], encode(FrameKind.RUN, 7, Unbuildable()))
-    frame = read_frame(pair[1])
+    frame = FrameReader(pair[1]).next()
     assert frame is not None
     assert frame.token == 7
     with pytest.raises(ZeroDivisionError):
@@ -171,6 +169,19 @@ class Unbuildable:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return divmod, (1, 0)
+
+
+def passed(messages: list[tuple[FrameKind, int, Any]]) -> list[tuple[FrameKind, int, Any]]:
+    """What arrives of them, which is all that does."""
+    sending, receiving = socket.socketpair()
+    with sending, receiving:
+        thread = threading.Thread(target=send_all, args=(sending, messages))
+        thread.start()
+        reader = FrameReader(receiving)
+        arrived = [reader.next() for _ in messages]
+        assert reader.next() is None
+        thread.join(LIMIT)
+    return [(f.kind, f.token, f.load()) for f in arrived if f is not None]
 
 
 def send_all(sock: socket.socket, messages: list[tuple[FrameKind, int, Any]]) -> None:

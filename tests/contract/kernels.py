@@ -7,7 +7,7 @@ import inspect
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from contract.gate import LIMIT
@@ -33,6 +33,7 @@ class ChainKernel:
     """Functions of one value, one after the other, with an exit at the end."""
 
     holds = streams = False
+    forwards: Mapping[int, int] = {}
     timeout: float | None = None
     max_rss: int | None = None
     tells_attempt = False
@@ -165,6 +166,7 @@ class HoldingKernel:
     stages = ("hold",)
     exit_stages = (0,)
     holds, streams = True, False
+    forwards: Mapping[int, int] = {}
     timeout = None
     max_rss: int | None = None
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from minigun_py.engine.chunking import (
     GROWTH,
     LARGEST_CHUNK,
+    TARGET_BYTES,
     TARGET_SECONDS,
     ChunkSizer,
+    bytes_to_copy,
     fair_share,
 )
 
@@ -89,3 +91,18 @@ def test_where_others_will_come_it_may_be_larger() -> None:
 @given(st.integers(0, 10_000), st.integers(2, 100))
 def test_every_worker_may_have_a_second_share(waiting: int, workers: int) -> None:
     assert fair_share(waiting, workers) * workers * 2 <= max(waiting, 2 * workers)
+
+
+def test_items_that_are_copied_travel_in_chunks_of_so_many_bytes() -> None:
+    sizer = ChunkSizer()
+    for _ in range(10):
+        sizer.measured(1, 0.0, TARGET_BYTES // 8)
+    assert sizer.limit == 8
+    sizer.measured(8, 0.0, 10 * TARGET_BYTES)
+    assert sizer.limit == 1
+
+
+def test_bytes_to_copy_are_those_of_the_larger_of_item_and_output() -> None:
+    assert bytes_to_copy([b"abc", b"a"], [[], [b"12345"]]) == 5
+    assert bytes_to_copy([bytes(9)], [[b"1"]]) == 9
+    assert bytes_to_copy([], [[]]) == 0

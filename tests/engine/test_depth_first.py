@@ -417,3 +417,40 @@ def test_every_stage_receives_what_was_sent_to_it(stages: list[DeclaredStage]) -
         feeders = graph.dag.predecessors(name)
         if feeders and all(graph.stages[f].options.routing == "broadcast" for f in feeders):
             assert pages[name].received == sum(pages[f].emitted for f in feeders)
+
+
+def test_outputs_that_are_taken_one_by_one_are_in_the_books() -> None:
+    def numbers() -> Iterator[int]:
+        for number in range(40):
+            drawn.append(number)
+            yield number
+
+    drawn: list[int] = []
+    stand = Stand(source("s", numbers), processor("third", lambda n: n if n % 3 == 0 else None))
+    for place, output in enumerate(outputs := one_by_one(stand.run)):
+        assert (output, drawn[-1]) == (3 * place, 3 * place)  # nothing was drawn beyond it
+        if place == 10:
+            break
+    outputs.close()
+    assert stand.ledger.imbalances() == []
+    book = stand.ledger.snapshot()["third"]
+    assert (book.received, book.completed, book.filtered) == (31, 11, 20)
+
+
+def test_a_failure_is_judged_before_the_next_item_is_drawn() -> None:
+    def fails(number: int) -> int:
+        if number == 3:
+            raise ValueError(number)
+        return number
+
+    drawn: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(9):
+            drawn.append(number)
+            yield number
+
+    stand = Stand(source("s", numbers), processor("fails", fails))
+    assert list(one_by_one(stand.run)) == [0, 1, 2]
+    assert drawn == [0, 1, 2, 3]
+    assert [str(error) for error in stand.verdict.errors] == ["3"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from minigun_py import Pipeline
+from minigun_py import Pipeline, PipelineFailed
 from minigun_py.engine.passive import is_passive
 
 
@@ -59,3 +59,23 @@ def test_every_item_comes_once_and_in_order(execution: str) -> None:
     with pipe.stream() as stream:
         assert list(stream) == [-n for n in range(5000)]
     assert stream.report["source"].emitted == 5000
+
+
+@pytest.mark.parametrize("execution", ["inline", "thread"])
+def test_an_error_in_drawing_names_the_producer_and_loses_nothing(execution: str) -> None:
+    items = dict.fromkeys(range(5000))
+    seen: list[int] = []
+    pipe = Pipeline("changed")
+    pipe.source(items, name="numbers")
+
+    @pipe.consumer(execution=execution)
+    def look(number: int) -> None:
+        seen.append(number)
+        items[-1] = None
+
+    with pytest.raises(PipelineFailed, match="in producer 'numbers'") as caught:
+        pipe.run()
+    assert "changed size during iteration" in str(caught.value.exceptions[0])
+    assert 0 < len(seen) < 5000
+    assert seen == list(range(len(seen)))
+    assert caught.value.report["look"].received == len(seen)

@@ -172,7 +172,7 @@ def test_a_program_with_ten_busy_threads_is_warned_of_nothing(kind: str) -> None
         + """
     stop = threading.Event()
     def work():
-        while not stop.is_set():
+        while not stop.wait(0.001):  # without a pause they would leave no processor to others
             os.stat("/")
     threads = [threading.Thread(target=work) for _ in range(10)]
     for thread in threads:

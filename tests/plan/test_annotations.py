@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 import typing
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sized
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from minigun_py.plan.graph import StageGraph
 from minigun_py.plan.signature import location
 from minigun_py.plan.stage import DeclaredStage, OwnStage
 from plan.drawing import accumulator, processor, source
+from support.effort import instructions
 
 
 def number(_: Any) -> int:
@@ -638,11 +638,15 @@ def test_annotations_may_be_anything(annotation: Any) -> None:
     assert between(function, text) == []
 
 
-def test_annotations_of_ten_thousand_stages_are_read_in_a_moment() -> None:
+def unnoted(count: int) -> StageGraph:
+    """Stages in a row, each with a function of its own."""
     pipe = Pipeline()
-    for position in range(10_000):
+    for position in range(count):
         pipe.processor(functools.partial(text), name=f"s{position}")
-    graph = StageGraph(pipe.scope({}))
-    begun = time.process_time()
-    assert misfits(graph) == ()
-    assert time.process_time() - begun < 5
+    return StageGraph(pipe.scope({}))
+
+
+def test_annotations_of_ten_times_the_stages_are_ten_times_the_work() -> None:
+    few, many = unnoted(100), unnoted(1_000)
+    assert misfits(few) == ()
+    assert instructions(lambda: misfits(many)) < 15 * instructions(lambda: misfits(few))

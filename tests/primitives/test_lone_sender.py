@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from minigun_py.clock import Deadline
+from minigun_py.clock import Deadline, SystemClock
 from minigun_py.errors import BrokenChannel, ChannelAborted, ChannelError, EndOfChannel, WouldBlock
+from minigun_py.primitives import channel
 from minigun_py.primitives.channel import AT_ONCE, Receiver, Sender, open_channel
 
 LIMIT = 20.0  # seconds
@@ -40,9 +41,16 @@ class LoneSender(RuleBasedStateMachine):
     def send(self, count: int) -> None:
         if self.over is not None:
             with pytest.raises(self.over):
-                self.sender.send(0)
+                self.sender.send_alone(0)
             return
         for _ in range(min(count, self.capacity - len(self.waiting))):
+            [number] = self.numbers(1)
+            self.sender.send_alone(number)
+            self.waiting.append(number)
+
+    @rule()
+    def send_with_the_lock(self) -> None:
+        if self.over is None and len(self.waiting) < self.capacity:
             [number] = self.numbers(1)
             self.sender.send(number)
             self.waiting.append(number)
@@ -127,7 +135,7 @@ def test_every_item_reaches_one_of_those_who_wait(receivers: int, capacity: int,
     def send() -> None:
         with sender:
             for number in range(count):
-                sender.send(number)
+                sender.send_alone(number)
 
     def receive(mine: Receiver[int]) -> list[int]:
         taken: list[int] = []
@@ -148,6 +156,112 @@ def test_every_item_reaches_one_of_those_who_wait(receivers: int, capacity: int,
     assert all(each == sorted(each) for each in taken)
 
 
+@pytest.mark.parametrize("capacity", [1, 2, AT_ONCE, 3 * AT_ONCE])
+def test_threads_that_are_not_alone_get_no_room_that_is_not_there(capacity: int) -> None:
+    ends: tuple[Sender[int], Receiver[int]] = open_channel(capacity)
+    sender, receiver = ends
+    count, threads = 5_000, 3
+    most = [0]
+
+    def send() -> None:
+        for number in range(count):
+            sender.send_alone(number)
+
+    with busy_switching(), ThreadPoolExecutor(threads) as pool:
+        results = [pool.submit(send) for _ in range(threads)]
+        taken: list[int] = []
+        while len(taken) < threads * count:
+            most.append(sender.waiting)
+            taken += receiver.receive_many(3, deadline=Deadline.after(LIMIT))
+        for result in results:
+            result.result(LIMIT)
+    assert sorted(taken) == sorted(list(range(count)) * threads)
+    assert max(most) <= capacity
+    assert receiver.statistics().peak <= capacity
+
+
+def test_an_item_that_counts_twice_for_a_moment_makes_no_room() -> None:
+    sender, receiver = open_ends_with_a_grant(capacity=4)
+    room = sender._room
+    assert room.granted == 3
+    room.incoming.append(2)  # of the other thread, which has not said yet that it is there
+    room.grantee = -1
+    assert room.free() == 0
+    assert sender.send_many_nowait([3]) == 0
+    room.granted -= 1
+    assert room.free() == 0
+    assert receiver.receive_many_nowait(9) == [1, 2]
+    assert room.free() == 2
+
+
+def test_no_room_is_granted_for_items_that_nobody_has_counted_yet() -> None:
+    sender, _ = open_ends_with_a_grant(capacity=4)
+    room = sender._room
+    room.granted = 0
+    room.incoming += [2, 3]  # of a thread that has used its grant up meanwhile
+    room.grant(AT_ONCE)
+    assert room.granted == 1
+
+
+def open_ends_with_a_grant(capacity: int) -> tuple[Sender[int], Receiver[int]]:
+    """After the first item, which nobody waits for."""
+    ends: tuple[Sender[int], Receiver[int]] = open_channel(capacity)
+    sender, receiver = ends
+    room = sender._room
+    with room.lock:
+        room.put(1)
+        room.awaited = False
+        room.grant(AT_ONCE)
+    return sender, receiver
+
+
+class Interrupted(list[int]):
+    """Items on their way, the first of which a receiver overtakes: it begins to wait meanwhile."""
+
+    def __init__(self, begin_to_wait: Callable[[], None]) -> None:
+        super().__init__()
+        self.begin_to_wait = begin_to_wait
+
+    def append(self, item: int) -> None:
+        """After the sender has seen that nobody waits."""
+        self.begin_to_wait()
+        super().append(item)
+
+
+def test_who_begins_to_wait_just_before_an_item_is_put_in_is_told_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(channel, "_HAS_GLOBAL_LOCK", True)  # where there is none, it is not used
+    ends: tuple[Sender[int], Receiver[int]] = open_channel(100)
+    sender, receiver = ends
+    waits = threading.Event()
+
+    class WaitingClock(SystemClock):
+        """Its time is asked for when a wait begins."""
+
+        def now(self) -> float:
+            waits.set()
+            return super().now()
+
+    for number in range(2):
+        sender.send_alone(number)  # to the first nobody may have looked yet
+    assert receiver.receive_many_nowait(5) == [0, 1]
+    room = sender._room
+    room.receivers.clock = WaitingClock()
+    with ThreadPoolExecutor(1) as pool:
+
+        def begin_to_wait() -> None:
+            taken.append(pool.submit(receiver.receive_many, 5, deadline=Deadline.after(2 * LIMIT)))
+            assert waits.wait(LIMIT)
+            with room.lock:  # which the wait lets go of
+                pass
+
+        taken: list[Future[list[int]]] = []
+        room.incoming = Interrupted(begin_to_wait)
+        sender.send_alone(2)
+        assert taken[0].result(LIMIT) == [2]
+
+
 @pytest.mark.parametrize("how", ["abort", "close"])
 def test_a_sender_at_work_is_told_of_the_end(how: str) -> None:
     ends: tuple[Sender[int], Receiver[int]] = open_channel(1_000_000)
@@ -157,7 +271,7 @@ def test_a_sender_at_work_is_told_of_the_end(how: str) -> None:
     def send() -> type[BaseException]:
         try:
             while True:
-                sender.send(0)
+                sender.send_alone(0)
                 begun.set()
         except (ChannelAborted, BrokenChannel) as error:
             return type(error)
