@@ -84,6 +84,7 @@ def bare_thread(library: Any, job: Job) -> int:
 
 def bare_fork(library: Any, job: Job) -> int:
     """A forked child that answers frame by frame, with two of them on their way."""
+    from minigun_py.contexts import frame as frames
     from minigun_py.contexts import wire
 
     worker = opened(library, "fork")
@@ -91,29 +92,29 @@ def bare_fork(library: Any, job: Job) -> int:
     pid = os.fork()
     if pid == 0:
         here.close()
-        while (frame := wire.read_frame(there)) is not None:
+        requests = wire.FrameReader(there)
+        while (frame := requests.next()) is not None:
             results = ran(worker, frame.load())
-            wire.write_frame(there, wire.encode(wire.FrameKind.DONE, frame.token, results))
+            wire.write_frame(there, frames.encode(frames.FrameKind.DONE, frame.token, results))
         os._exit(0)
     there.close()
     total = waiting = 0
     with here:
+        answers = wire.FrameReader(here)
         for number, chunk in enumerate(work.in_batches(range(job.items), CHUNK)):
             if waiting == AHEAD:
-                total += sum(answered(here))
+                total += sum(answered(answers))
                 waiting -= 1
-            wire.write_frame(here, wire.encode(wire.FrameKind.RUN, number, chunk))
+            wire.write_frame(here, frames.encode(frames.FrameKind.RUN, number, chunk))
             waiting += 1
-        total += sum(sum(answered(here)) for _ in range(waiting))
+        total += sum(sum(answered(answers)) for _ in range(waiting))
     os.waitpid(pid, 0)
     return total
 
 
-def answered(sock: socket.socket) -> list[int]:
+def answered(answers: Any) -> list[int]:
     """The results of the next frame."""
-    from minigun_py.contexts import wire
-
-    frame = wire.read_frame(sock)
+    frame = answers.next()
     assert frame is not None
     results: list[int] = frame.load()
     return results

@@ -192,12 +192,13 @@ def queue_delay(library: Any, job: Job) -> None:
     tell(job, delays)
 
 
-@LATENCY.case(OURS, "source to thread")
-def our_delay(library: Any, job: Job) -> None:
-    """A producer, and a consumer in a thread."""
+def our_delay(library: Any, job: Job, between: bool) -> None:
+    """A producer and a consumer in a thread; or between them a stage, from which it counts."""
     delays: list[float] = []
     pipe = library.Pipeline("ticks")
     pipe.source(ticks(job))
+    if between:
+        pipe.processor(lambda moment: time.perf_counter(), name="stamp", execution="thread")
 
     @pipe.consumer(execution="thread")
     def take(moment: float) -> None:
@@ -207,20 +208,5 @@ def our_delay(library: Any, job: Job) -> None:
     tell(job, delays)
 
 
-@LATENCY.case(OURS, "thread to thread")
-def our_second_delay(library: Any, job: Job) -> None:
-    """From one stage in a thread to the next."""
-    delays: list[float] = []
-    pipe = library.Pipeline("ticks")
-    pipe.source(ticks(job))
-
-    @pipe.processor(execution="thread")
-    def stamp(moment: float) -> float:
-        return time.perf_counter()
-
-    @pipe.consumer(execution="thread")
-    def take(moment: float) -> None:
-        delays.append(time.perf_counter() - moment)
-
-    pipe.run()
-    tell(job, delays)
+LATENCY.add(OURS, "source to thread", partial(our_delay, between=False))
+LATENCY.add(OURS, "thread to thread", partial(our_delay, between=True))

@@ -23,6 +23,7 @@ __all__ = [
     "stream_plus",
     "stream_times",
     "stream_xor",
+    "sum_by_consumer",
     "sum_of_all",
     "times",
     "xor",
@@ -61,6 +62,19 @@ def sum_of_all(count: int) -> int:
     total = 0
     for x in range(count):
         total += xor(times(plus(x)))
+    return total
+
+
+def sum_by_consumer(count: int) -> int:
+    """The same loop with a consumer, which is a function that adds up, as that of a run is."""
+    total = 0
+
+    def add(y: int) -> None:
+        nonlocal total
+        total += y
+
+    for x in range(count):
+        add(xor(times(plus(x))))
     return total
 
 

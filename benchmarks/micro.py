@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import _speed_work as work
 from minigun_py import CancelToken, Pipeline
-from minigun_py.contexts.wire import FrameKind, encode, read_frame, write_frame
+from minigun_py.contexts.frame import FrameKind, encode
+from minigun_py.contexts.wire import FrameReader, write_frame
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.primitives.channel import Receiver, Sender, open_channel
 
@@ -202,9 +203,10 @@ def framed(content: Any, count: int, chunks: int) -> int:
     """A frame into one end of a socket pair, and out of the other."""
     here, there = socket.socketpair()
     with here, there:
+        reader = FrameReader(there)
         for token in range(chunks):
             write_frame(here, encode(FrameKind.RUN, token, content))
-            frame = read_frame(there)
+            frame = reader.next()
             assert frame is not None
             frame.load()
     return chunks * count
