@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from minigun_py.errors import (
         CheckpointError,
         ItemTimedOut,
+        JobCancelled,
         MinigunError,
         NotPicklable,
         PipelineFailed,
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
     from minigun_py.plan.stage_options import StageOptions
     from minigun_py.primitives.cancel import CancelToken
     from minigun_py.primitives.retry import Retry
+    from minigun_py.settled import Settled
+    from minigun_py.settling import ParallelExecutor, asettle, settle
+    from minigun_py.suggestions import register_suggestion
 
 __all__ = [
     "DEFAULT",
@@ -67,10 +71,12 @@ __all__ = [
     "FailedItem",
     "ItemTimedOut",
     "Job",
+    "JobCancelled",
     "Memory",
     "MinigunError",
     "NotPicklable",
     "Output",
+    "ParallelExecutor",
     "Pipeline",
     "PipelineFailed",
     "PlanWarning",
@@ -79,6 +85,7 @@ __all__ = [
     "RunCancelled",
     "RunReport",
     "RunTimedOut",
+    "Settled",
     "Stage",
     "StageOptions",
     "To",
@@ -89,6 +96,7 @@ __all__ = [
     "after",
     "after_fork",
     "after_run",
+    "asettle",
     "batch",
     "before",
     "before_fork",
@@ -102,6 +110,8 @@ __all__ = [
     "processor",
     "producer",
     "rebatch",
+    "register_suggestion",
+    "settle",
     "unbatch",
 ]
 
@@ -135,6 +145,9 @@ _HOMES = {
     "Current": "engine.current",
     "FailedItem": "engine.report",
     "Job": "job",
+    **dict.fromkeys(("ParallelExecutor", "asettle", "settle"), "settling"),
+    "Settled": "settled",
+    "register_suggestion": "suggestions",
     "Output": "plan.signature",
     "Pipeline": "pipeline",
     "Retry": "primitives.retry",

@@ -12,6 +12,7 @@
             ├── UsageError         fix your code: raised before the first item
             ├── ItemTimedOut       a stage took too long over an item; a `TimeoutError` as well
             ├── RunTimedOut        the run did not end in the time it was given
+            ├── JobCancelled       a job was stopped before it ended, or never began
             ├── CheckpointError    the file of a checkpoint is damaged, not ours, in use, or full
             ├── TooManyFailures    more items of a stage failed than its ``max_failures``
             ├── WorkerDied         a worker ended while it ran an item
@@ -55,6 +56,7 @@ __all__ = [
     "EndOfChannel",
     "InternalError",
     "ItemTimedOut",
+    "JobCancelled",
     "KindUnavailable",
     "MinigunError",
     "NotPicklable",
@@ -116,6 +118,17 @@ class ItemTimedOut(MinigunError, TimeoutError):
 
     def __str__(self) -> str:
         return f"it did not end within {self.seconds:g} s"
+
+
+class JobCancelled(MinigunError):
+    """A job was stopped before it had ended, or never began, because of ``reason``."""
+
+    def __init__(self, job: str, reason: object = None) -> None:
+        super().__init__(job, reason)
+        self.job, self.reason = job, reason
+
+    def __str__(self) -> str:
+        return f"job {self.job!r} was cancelled" + (f": {self.reason}" if self.reason else "")
 
 
 class CheckpointError(MinigunError):

@@ -18,7 +18,7 @@ IDEAS = """
     quick_start diamond fan_out multiple_producers nested inheritance
     dynamic_routing partition deduplicate timed_batch log_statistics web_crawl
     multi_hop database_hooks mailing skip_bad_items killed_worker stop_early
-    parallel_map testing_inline
+    parallel_map testing_inline builds
 """
 
 each_example = pytest.mark.parametrize("example", SHORT, ids=[path.name for path in SHORT])

@@ -1,0 +1,1 @@
+"""Functions that are called once each, on the ground that pipelines stand on."""

@@ -1,0 +1,127 @@
+"""Runs the tasks of a schedule: a pipeline with a stage for each lane, or a loop in the caller.
+
+::
+
+    feed ──> lane "fork"   ──┐
+         ──> lane "thread" ──┴──> feed
+
+Since the schedule lets no more begin than a lane has workers, whatever begins is worked on at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from minigun_py.contexts.event_loop import EventLoop
+from minigun_py.errors import PipelineFailed, RunCancelled, RunTimedOut
+from minigun_py.outcome import TimedOut
+from minigun_py.pipeline import Pipeline
+from minigun_py.primitives.cancel import CancelToken
+from minigun_py.tasks.caller import AwaitingCaller, Caller
+from minigun_py.tasks.feed import Feed, Schedule
+from minigun_py.tasks.task import Ended, Lane, Task
+
+__all__ = ["TaskRun"]
+
+FEED, ENDS = "minigun-feed", "minigun-ends"
+
+
+class TaskRun:
+    """One run of the tasks of a schedule.
+
+    Args:
+        name: What errors and plans call it.
+        tasks: All that the schedule may begin, by their numbers.
+        workers: For each lane, how many of its tasks may be at work at once.
+        schedule: Says what begins.
+        token: Ends it all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tasks: Sequence[Task],
+        workers: Mapping[Lane, int],
+        schedule: Schedule,
+        token: CancelToken,
+    ) -> None:
+        self._name, self._tasks, self._workers = name, tasks, workers
+        self._schedule, self._token = schedule, token
+        self._feed = Feed(schedule, token)
+
+    def complete(self) -> PipelineFailed | None:
+        """Run to the end. Returns what ended it, if that is not the schedule or the token.
+
+        Raises:
+            UsageError: A lane cannot be as it is said to be.
+            PipelineFailed: Something went wrong that no task tells of.
+            KeyboardInterrupt: After everything has ended.
+        """
+        forget, trouble = self._token.on_cancel(self._feed.wake), None
+        try:
+            if all(lane.execution == "inline" for lane in self._workers):
+                self._loop()
+            else:
+                self._pipeline().run(cancel=self._token, observers=[self._feed.observe])
+        except PipelineFailed as failed:
+            trouble = failed
+        except (RunCancelled, RunTimedOut):
+            if not self._token.cancelled:
+                raise
+        finally:
+            forget()
+            for ended in self._feed.rest():
+                self._schedule.ended(ended)
+        if trouble is not None and self._schedule.finished:
+            raise trouble
+        return trouble
+
+    def _pipeline(self) -> Pipeline:
+        pipe, feed = Pipeline(self._name), self._feed
+        names = [lane.name for lane in self._workers]
+        pipe.source(feed.tickets(), name=FEED, routes=names)
+        for lane, workers in self._workers.items():
+            pipe.processor(
+                self._caller(lane),
+                name=lane.name,
+                execution=lane.execution,
+                workers=workers,
+                timeout=lane.timeout,
+                chunk=1,
+                on_error="skip",
+                to=ENDS,
+            )
+        pipe.consumer(feed.take, name=ENDS)
+        return pipe
+
+    def _caller(self, lane: Lane) -> Caller:
+        functions = [task.function for task in self._tasks]
+        return AwaitingCaller(functions) if lane.waits else Caller(functions)
+
+    def _loop(self) -> None:
+        """One after the other, in the thread of the caller."""
+        schedule, token = self._schedule, self._token
+        callers = {lane: self._caller(lane) for lane in self._workers}
+        events = EventLoop()
+        try:
+            while not (schedule.finished or token.cancelled):
+                begun = schedule.next()
+                if begun is None:
+                    token.wait(schedule.wait_time())
+                    continue
+                lane, ticket = begun
+                called = callers[lane](ticket)
+                if lane.waits:
+                    called = events.run(called)  # type: ignore[arg-type]
+                schedule.ended(_in_time(called.ended(), lane))
+        finally:
+            events.close()
+
+
+def _in_time(ended: Ended, lane: Lane) -> Ended:
+    """The same, unless it took too long: here nobody can stop it."""
+    outcome, limit = ended.outcome, lane.timeout
+    if limit is None or outcome.duration <= limit:
+        return ended
+    late = TimedOut(limit, duration=outcome.duration, warnings=outcome.warnings)
+    return Ended(ended.number, late)
