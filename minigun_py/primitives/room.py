@@ -109,12 +109,15 @@ class Room(Generic[T]):
 
     def put_many(self, items: list[T], weights: list[int] | None = None) -> None:
         """Put items in; the caller has seen that there is room for all."""
+        self._enter(items, weights)
+        self._tell_of_items(len(items))
+
+    def _enter(self, items: list[T], weights: list[int] | None = None) -> None:
         if self.scale is not None:
             self.scale.put(len(items), weights, self.items.count)
         self.items.extend(items)
         self.sent += len(items)
         self.peak = max(self.peak, self.items.count)
-        self._tell_of_items(len(items))
 
     def free(self) -> int:
         """How many items the calling thread may put in. What was granted to it, it gives back."""
@@ -141,12 +144,16 @@ class Room(Generic[T]):
 
     def take_over(self) -> int:
         """Count what was put in without the lock, to which more may come. How many items wait."""
-        count = len(self.incoming)
-        if count:
-            items = self.incoming[:count]
-            del self.incoming[:count]
-            self.put_many(items)
+        if self.incoming:
+            self.put_many(self._arrived())
         return self.items.count
+
+    def _arrived(self) -> list[T]:
+        """What was put in without the lock so far, to be counted by the caller."""
+        count = len(self.incoming)
+        items = self.incoming[:count]
+        del self.incoming[:count]
+        return items
 
     def take(self) -> T:
         """Take the first item out; the caller has seen that there is one."""
@@ -174,8 +181,8 @@ class Room(Generic[T]):
 
     def discard(self) -> ChunkQueue[T]:
         """Empty the room; the caller drops the items once it has let go of the lock."""
-        self.take_over()
-        self.awaited = True
+        self.awaited = True  # first: whoever puts an item in later sees it, and comes here, too
+        self._enter(self._arrived())
         dropped, self.items = self.items, ChunkQueue()
         self.discarded += dropped.count
         if self.scale is not None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from minigun_py.clock import Deadline, SystemClock
 from minigun_py.errors import BrokenChannel, ChannelAborted, ChannelError, EndOfChannel, WouldBlock
 from minigun_py.primitives import channel
 from minigun_py.primitives.channel import AT_ONCE, Receiver, Sender, open_channel
+from minigun_py.primitives.room import Room
 
 LIMIT = 20.0  # seconds
 
@@ -260,6 +262,31 @@ def test_who_begins_to_wait_just_before_an_item_is_put_in_is_told_of_it(
         room.incoming = Interrupted(begin_to_wait)
         sender.send_alone(2)
         assert taken[0].result(LIMIT) == [2]
+
+
+class Overtaken(list[int]):
+    """Items on their way, to which others come as long as their sender sees nobody wait."""
+
+    def __init__(self, room: Room[int]) -> None:
+        super().__init__([2, 3])
+        self.room = room
+
+    def __getitem__(self, index: Any) -> Any:
+        """While the room looks at what has come."""
+        found = super().__getitem__(index)
+        if not self.room.awaited:
+            self.append(4)
+        return found
+
+
+@pytest.mark.parametrize("how", ["abort", "close"])
+def test_what_comes_during_the_end_is_dropped_too(how: str) -> None:
+    sender, receiver = open_ends_with_a_grant(100)
+    sender._room.incoming = Overtaken(sender._room)
+    getattr(receiver, how)()
+    books = receiver.statistics()
+    assert books.sent == books.discarded == 3
+    assert books.waiting == 0
 
 
 @pytest.mark.parametrize("how", ["abort", "close"])
