@@ -43,12 +43,18 @@ from minigun_py.primitives.daemon import daemon_thread
 
 __all__ = ["SubinterpreterContext"]
 
-_PROGRAM: Final = """
+_BEGIN: Final = """
 import sys
 sys.path[:] = {path!r}
 from minigun_py.contexts.interpreter_worker import run
-run({sock!r}, {memory!r}, {slot!r}, {stages!r})
 """
+_RUN: Final = "run({sock!r}, {memory!r}, {slot!r}, {stages!r})"
+
+HasBegun = threading.Event
+
+BEGINNING_SECONDS: Final = 60.0
+"""An interpreter that has not begun by then never will. It takes a tenth of a second, or several
+on a machine that has much else to do."""
 
 
 class SubinterpreterContext(RemoteContext):
@@ -87,6 +93,8 @@ class _InterpreterCrew:
         self._wake = WakeUp().__enter__()
         self._told: deque[Spawned | Exited] = deque()
         self._threads: list[threading.Thread] = []
+        self._begun: list[HasBegun] = []
+        """Of each thread, whether its interpreter has imported what it needs of this library."""
 
     def fileno(self) -> int:
         return self._wake.fileno()
@@ -96,6 +104,7 @@ class _InterpreterCrew:
         number = len(self._threads)
         thread = daemon_thread(self._run, (number, slot, theirs), f"interpreter-{number}")
         self._threads.append(thread)
+        self._begun.append(HasBegun())
         self._tell(Spawned(slot, number, ours))
         thread.start()
 
@@ -113,9 +122,14 @@ class _InterpreterCrew:
         """Nothing: an interpreter cannot be ended by force."""
 
     def close(self, deadline: Deadline) -> None:
-        """Wait for the threads until the deadline; one that is stuck in a stage is left behind."""
-        for thread in self._threads:
-            thread.join(deadline.remaining())
+        """Wait for the threads until the deadline; one that is stuck in a stage is left behind.
+
+        One whose interpreter is still beginning is not stuck. It is given as long after it.
+        """
+        for thread, begun in zip(self._threads, self._begun, strict=True):
+            given = deadline.remaining()
+            late = not begun.is_set() and begun.wait(BEGINNING_SECONDS)
+            thread.join(given if late else deadline.remaining())
             if thread.is_alive():
                 told = f"{thread.name} did not end and is left behind, stuck in a stage"
                 warnings.warn(told, ResourceWarning, stacklevel=2)
@@ -127,24 +141,27 @@ class _InterpreterCrew:
     def _run(self, number: int, slot: int, theirs: socket.socket) -> None:
         with theirs:
             try:
-                _run_interpreter(theirs.fileno(), self._arena.fileno(), slot, self._stages)
+                self._run_interpreter(number, slot, theirs.fileno())
             except Exception as error:
                 told = ContextError(f"a subinterpreter cannot begin: {error}")
                 with contextlib.suppress(OSError):  # nobody listens any more
                     write_frame(theirs, encode(FrameKind.FAILED, -1, pack_error(told)))
+            finally:
+                self._begun[number].set()
         self._tell(Exited(number, 0))
+
+    def _run_interpreter(self, number: int, slot: int, sock: int) -> None:
+        interpreters: Any = importlib.import_module("concurrent.interpreters")
+        with forking_turn():
+            interpreter = interpreters.create()
+        try:
+            interpreter.exec(_BEGIN.format(path=import_path()))
+            self._begun[number].set()
+            given = {"memory": self._arena.fileno(), "slot": slot, "stages": self._stages}
+            interpreter.exec(_RUN.format(sock=os.dup(sock), **given))
+        finally:
+            interpreter.close()
 
     def _tell(self, message: Spawned | Exited) -> None:
         self._told.append(message)
         self._wake.set()
-
-
-def _run_interpreter(sock: int, memory: int, slot: int, stages: str) -> None:
-    interpreters: Any = importlib.import_module("concurrent.interpreters")
-    with forking_turn():
-        interpreter = interpreters.create()
-    try:
-        given = {"path": import_path(), "sock": os.dup(sock), "memory": memory, "slot": slot}
-        interpreter.exec(_PROGRAM.format(stages=stages, **given))
-    finally:
-        interpreter.close()
