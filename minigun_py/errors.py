@@ -13,6 +13,7 @@
             ├── ItemTimedOut       a stage took too long over an item; a `TimeoutError` as well
             ├── RunTimedOut        the run did not end in the time it was given
             ├── JobCancelled       a job was stopped before it ended, or never began
+            ├── MemoryExceeded     a step needed more memory than it said
             ├── CheckpointError    the file of a checkpoint is damaged, not ours, in use, or full
             ├── TooManyFailures    more items of a stage failed than its ``max_failures``
             ├── WorkerDied         a worker ended while it ran an item
@@ -58,6 +59,7 @@ __all__ = [
     "ItemTimedOut",
     "JobCancelled",
     "KindUnavailable",
+    "MemoryExceeded",
     "MinigunError",
     "NotPicklable",
     "PipelineFailed",
@@ -129,6 +131,20 @@ class JobCancelled(MinigunError):
 
     def __str__(self) -> str:
         return f"job {self.job!r} was cancelled" + (f": {self.reason}" if self.reason else "")
+
+
+class MemoryExceeded(MinigunError, MemoryError):
+    """A step was stopped in a process, since it needed more than the ``limit`` that it had said."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"it needed more than the {self.limit} bytes of memory that it had said; say more, "
+            "as in resources=Memory('2GiB'), or hold less at once"
+        )
 
 
 class CheckpointError(MinigunError):

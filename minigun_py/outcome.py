@@ -62,6 +62,8 @@ class Success(Generic[T]):
     """How often it was tried."""
     warnings: tuple[Warned, ...] = ()
     """What the last attempt warned of."""
+    peak_memory: int | None = None
+    """The most bytes that its process had in memory meanwhile, where that was looked at."""
 
     ok = True
     errors = ()
@@ -76,6 +78,7 @@ class Failure:
     duration: float = 0.0
     attempts: int = 1
     warnings: tuple[Warned, ...] = ()
+    peak_memory: int | None = None
 
     ok = False
 

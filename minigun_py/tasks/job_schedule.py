@@ -79,7 +79,7 @@ class JobSchedule:
             begun.at, begun.attempts, begun.runs = now, begun.attempts + 1, True
         task = self._tasks[number]
         self._say(lambda: TaskStarted(now, task.name, self._begun[number].attempts))
-        return task.lane, Ticket(number)
+        return task.lane, Ticket(number, number)
 
     def _due(self) -> int | None:
         if self._again and self._again[0][0] <= self._clock.now():

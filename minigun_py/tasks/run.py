@@ -11,8 +11,10 @@ Since the schedule lets no more begin than a lane has workers, whatever begins i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 from minigun_py.contexts.event_loop import EventLoop
+from minigun_py.engine.current import Current, entered
 from minigun_py.errors import PipelineFailed, RunCancelled, RunTimedOut
 from minigun_py.outcome import TimedOut
 from minigun_py.pipeline import Pipeline
@@ -102,20 +104,32 @@ class TaskRun:
         """One after the other, in the thread of the caller."""
         schedule, token = self._schedule, self._token
         callers = {lane: self._caller(lane) for lane in self._workers}
-        events = EventLoop()
-        try:
+        events, here = EventLoop(), _Here(token)
+        with entered(here), closing(events):
             while not (schedule.finished or token.cancelled):
                 begun = schedule.next()
                 if begun is None:
                     token.wait(schedule.wait_time())
                     continue
                 lane, ticket = begun
+                here.task = self._tasks[ticket.task].name
                 called = callers[lane](ticket)
                 if lane.waits:
                     called = events.run(called)  # type: ignore[arg-type]
                 schedule.ended(_in_time(called.ended(), lane))
-        finally:
-            events.close()
+
+
+class _Here:
+    """What `current()` asks where tasks are called by the caller."""
+
+    sets_up = False
+
+    def __init__(self, token: CancelToken) -> None:
+        self._token, self.task = token, ""
+
+    def current_at(self, line: int | None) -> Current:
+        """The task that is called now; to drain is to begin no other."""
+        return Current(self.task, 1, 1, self._token, self._token.cancel)
 
 
 def _in_time(ended: Ended, lane: Lane) -> Ended:

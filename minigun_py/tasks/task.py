@@ -42,8 +42,11 @@ class Ticket(NamedTuple):
     """What crosses to a worker: which function, and what it is called with."""
 
     number: int
-    arguments: tuple[Any, ...] = ()
+    """Of this call. What comes back has it, too."""
+    task: int
     named: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
+    memory: int | None = None
+    """Bytes by which its process may grow; 0 if it is only looked at, None if it is not."""
 
     def __repr__(self) -> str:
         return f"task {self.number}"
