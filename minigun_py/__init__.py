@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         CheckpointError,
         ItemTimedOut,
         JobCancelled,
+        MemoryExceeded,
         MinigunError,
         NotPicklable,
         PipelineFailed,
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from minigun_py.settled import Settled
     from minigun_py.settling import ParallelExecutor, asettle, settle
     from minigun_py.suggestions import register_suggestion
+    from minigun_py.workflow.result import Results, StepResult, StepState
+    from minigun_py.workflow.workflow import Workflow
 
 __all__ = [
     "DEFAULT",
@@ -73,6 +76,7 @@ __all__ = [
     "Job",
     "JobCancelled",
     "Memory",
+    "MemoryExceeded",
     "MinigunError",
     "NotPicklable",
     "Output",
@@ -80,6 +84,7 @@ __all__ = [
     "Pipeline",
     "PipelineFailed",
     "PlanWarning",
+    "Results",
     "Retry",
     "Run",
     "RunCancelled",
@@ -88,10 +93,13 @@ __all__ = [
     "Settled",
     "Stage",
     "StageOptions",
+    "StepResult",
+    "StepState",
     "To",
     "TooManyFailures",
     "UsageError",
     "WorkerDied",
+    "Workflow",
     "accumulator",
     "after",
     "after_fork",
@@ -158,6 +166,8 @@ _HOMES = {
     "To": "emission",
     "current": "engine.current",
     "pmap": "parallel_map",
+    **dict.fromkeys(("Results", "StepResult", "StepState"), "workflow.result"),
+    "Workflow": "workflow.workflow",
 }
 
 

@@ -24,6 +24,12 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "StageEnded",
+    "StepCancelled",
+    "StepCompleted",
+    "StepFailed",
+    "StepRetried",
+    "StepSkipped",
+    "StepStarted",
     "TaskEnded",
     "TaskRetried",
     "TaskStarted",
@@ -114,6 +120,57 @@ class TaskEnded(Event):
 
     task: str
     outcome: Outcome[Any]
+
+
+@record
+class StepStarted(Event):
+    """A step of a workflow, or an instance of one, was handed to a worker."""
+
+    step: str
+    attempt: int
+
+
+@record
+class StepRetried(Event):
+    """A step failed in this attempt, and is tried again after `wait` seconds."""
+
+    step: str
+    attempt: int
+    error: BaseException
+    wait: float
+
+
+@record
+class StepCompleted(Event):
+    """A step has ended well, after `duration` seconds; or the value of an earlier run was taken."""
+
+    step: str
+    duration: float
+    kept: bool
+
+
+@record
+class StepFailed(Event):
+    """A step has failed for good."""
+
+    step: str
+    error: BaseException
+
+
+@record
+class StepSkipped(Event):
+    """A step does not run: `cause` is the error of another step, or a condition in words."""
+
+    step: str
+    cause: object
+
+
+@record
+class StepCancelled(Event):
+    """A step was stopped before its end, or never began."""
+
+    step: str
+    reason: object
 
 
 Observer = Callable[[Event], object]

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+LONG = ("census.py", "nightly.py")
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SHORT = sorted(path for path in EXAMPLES.glob("*.py") if path.name != "census.py")
+SHORT = sorted(path for path in EXAMPLES.glob("*.py") if path.name not in LONG)
 
 IDEAS = """
     quick_start diamond fan_out multiple_producers nested inheritance
