@@ -162,7 +162,7 @@ def _initializer(cls: Any, fields: Mapping[str, _Field], frozen: bool) -> Callab
 
 
 def _written(cls: Any, fields: Mapping[str, _Field], frozen: bool) -> Callable[..., None]:
-    names: dict[str, Any] = {"_nothing": _NOTHING, "_put": object.__setattr__}
+    names: dict[str, Any] = {"_nothing": _NOTHING}
     parameters, lines = ["self"], []
     for name, said in fields.items():
         if not said.init:
@@ -177,7 +177,11 @@ def _written(cls: Any, fields: Mapping[str, _Field], frozen: bool) -> Callable[.
             parameters.append(f"{name}=_usual_{name}")
         else:
             parameters.append(name)
-        lines.append(f"_put(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+        if frozen:  # its slot is asked directly, since `__setattr__` refuses
+            names[f"_set_{name}"] = getattr(cls, name).__set__
+            lines.append(f"_set_{name}(self, {value})")
+        else:
+            lines.append(f"self.{name} = {value}")
     if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
     body = "; ".join(lines) or "pass"
