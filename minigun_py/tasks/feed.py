@@ -2,7 +2,7 @@
 
 ::
 
-    schedule ──task──> tickets() ──> lane ──> called ──┐
+    schedule ──task──> tickets() ──> lane ──> ended ───┐
         ^                                              │
         └────────────── ended <── mailbox <────────────┘
 
@@ -24,8 +24,7 @@ from minigun_py.errors import ItemTimedOut
 from minigun_py.events import Event, ItemFailed
 from minigun_py.outcome import Failure, TimedOut
 from minigun_py.primitives.cancel import CancelToken
-from minigun_py.tasks.caller import Called
-from minigun_py.tasks.task import Ended, Lane, Ticket
+from minigun_py.tasks.task import Attempt, Ended, Lane, Ticket
 
 __all__ = ["Feed", "Schedule"]
 
@@ -42,8 +41,8 @@ class Schedule(Protocol):
         """Begin a task, if one may begin now."""
         ...
 
-    def ended(self, ended: Ended) -> None:
-        """An attempt has ended."""
+    def ended(self, number: int, outcome: Attempt) -> None:
+        """An attempt at a task has ended."""
         ...
 
     def wait_time(self) -> float | None:
@@ -69,9 +68,9 @@ class Feed:
                 lane, ticket = begun
                 yield To(lane.name, ticket)
 
-    def take(self, called: Called) -> None:
+    def take(self, ended: Ended) -> None:
         """A call has come back."""
-        self._mailbox.put(called.ended())
+        self._mailbox.put(ended)
 
     def observe(self, event: Event) -> None:
         """A call has not come back, since its worker died or was killed, or it cannot cross."""
@@ -93,7 +92,7 @@ class Feed:
         except queue.Empty:
             return
         if ended is not None:
-            self._schedule.ended(ended)
+            self._schedule.ended(ended.number, ended.outcome)
 
     def rest(self) -> Iterator[Ended]:
         """What has ended and nobody was told of."""

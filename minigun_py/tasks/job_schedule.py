@@ -15,7 +15,7 @@ from minigun_py.events import Event, TaskEnded, TaskRetried, TaskStarted
 from minigun_py.outcome import Cancelled, Failure, Outcome, Success, TimedOut
 from minigun_py.primitives.retry import Retry
 from minigun_py.record import record, replace
-from minigun_py.tasks.task import Ended, Lane, Task, Ticket
+from minigun_py.tasks.task import Attempt, Lane, Task, Ticket
 
 __all__ = ["JobSchedule"]
 
@@ -86,10 +86,10 @@ class JobSchedule:
             return heapq.heappop(self._again)[1]
         return self._fresh.popleft() if self._fresh else None
 
-    def ended(self, ended: Ended) -> None:
+    def ended(self, number: int, outcome: Attempt) -> None:
         """An attempt at a job has ended."""
         self._free += 1
-        number, outcome, begun = ended.number, ended.outcome, self._begun[ended.number]
+        begun = self._begun[number]
         begun.runs = False
         if isinstance(outcome, Failure) and self._is_tried_again(outcome, begun):
             assert self._retry is not None

@@ -24,7 +24,7 @@ from typing import Final
 from minigun_py.errors import MemoryExceeded
 from minigun_py.primitives.daemon import daemon_thread
 
-__all__ = ["memory_watched"]
+__all__ = ["Watch", "memory_watched"]
 
 _STATUS: Final = Path("/proc/self/status")
 _FORGET: Final = Path("/proc/self/clear_refs")
@@ -41,21 +41,20 @@ class Watch:
 
 
 @contextmanager
-def memory_watched(limit: int) -> Iterator[Watch]:
+def memory_watched(limit: int, watch: Watch) -> Iterator[None]:
     """Look at the memory of this process, and hold it to `limit` bytes more than now, if not 0.
 
     Raises:
         MemoryExceeded: It asked for more.
     """
-    watch = Watch()
     with suppress(OSError):
         _FORGET.write_text(_FORGET_PEAK)
     try:
         if limit:
             with _held(limit):
-                yield watch
+                yield
         else:
-            yield watch
+            yield
     finally:
         watch.peak = _told("VmHWM")
 

@@ -10,8 +10,9 @@ Since the schedule lets no more begin than a lane has workers, whatever begins i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from typing import Any, Protocol
 
 from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.engine.current import Current, entered
@@ -21,9 +22,25 @@ from minigun_py.pipeline import Pipeline
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.tasks.caller import AwaitingCaller, Caller
 from minigun_py.tasks.feed import Feed, Schedule
-from minigun_py.tasks.task import Ended, Lane, Task
+from minigun_py.tasks.task import Attempt, Lane, Ticket
+from minigun_py.tasks.warned import warnings_kept
 
 __all__ = ["TaskRun"]
+
+
+class Task(Protocol):
+    """What a run has to know of a task."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What it calls."""
+        ...
+
 
 FEED, ENDS = "minigun-feed", "minigun-ends"
 
@@ -73,7 +90,7 @@ class TaskRun:
         finally:
             forget()
             for ended in self._feed.rest():
-                self._schedule.ended(ended)
+                self._schedule.ended(ended.number, ended.outcome)
         if trouble is not None and self._schedule.finished:
             raise trouble
         return trouble
@@ -104,19 +121,26 @@ class TaskRun:
         """One after the other, in the thread of the caller."""
         schedule, token = self._schedule, self._token
         callers = {lane: self._caller(lane) for lane in self._workers}
-        events, here = EventLoop(), _Here(token)
-        with entered(here), closing(events):
+        events, here = EventLoop(), _Here(self._tasks, token)
+        with entered(here), closing(events), warnings_kept() as warned:
+            last, outcome_of = None, None
             while not (schedule.finished or token.cancelled):
                 begun = schedule.next()
                 if begun is None:
                     token.wait(schedule.wait_time())
                     continue
                 lane, ticket = begun
-                here.task = self._tasks[ticket.task].name
-                called = callers[lane](ticket)
+                if lane is not last or outcome_of is None:
+                    last, outcome_of = lane, callers[lane].outcome
+                here.ticket = ticket
+                outcome: Attempt = outcome_of(ticket, warned)
                 if lane.waits:
-                    called = events.run(called)  # type: ignore[arg-type]
-                schedule.ended(_in_time(called.ended(), lane))
+                    outcome = events.run(outcome)  # type: ignore[arg-type]
+                if lane.timeout is not None:
+                    outcome = _in_time(outcome, lane.timeout)
+                if warned:
+                    warned.clear()
+                schedule.ended(ticket.number, outcome)
 
 
 class _Here:
@@ -124,18 +148,17 @@ class _Here:
 
     sets_up = False
 
-    def __init__(self, token: CancelToken) -> None:
-        self._token, self.task = token, ""
+    def __init__(self, tasks: Sequence[Task], token: CancelToken) -> None:
+        self._tasks, self._token = tasks, token
+        self.ticket = Ticket(0, 0)
 
     def current_at(self, line: int | None) -> Current:
         """The task that is called now; to drain is to begin no other."""
-        return Current(self.task, 1, 1, self._token, self._token.cancel)
+        return Current(self._tasks[self.ticket.task].name, 1, 1, self._token, self._token.cancel)
 
 
-def _in_time(ended: Ended, lane: Lane) -> Ended:
+def _in_time(outcome: Attempt, limit: float) -> Attempt:
     """The same, unless it took too long: here nobody can stop it."""
-    outcome, limit = ended.outcome, lane.timeout
-    if limit is None or outcome.duration <= limit:
-        return ended
-    late = TimedOut(limit, duration=outcome.duration, warnings=outcome.warnings)
-    return Ended(ended.number, late)
+    if outcome.duration <= limit:
+        return outcome
+    return TimedOut(limit, duration=outcome.duration, warnings=outcome.warnings)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from minigun_py.contexts.portable_errors import pack_error, unpack_error
 from minigun_py.outcome import Failure, Success, TimedOut
 from minigun_py.plan.signature import is_coroutine
 from minigun_py.record import record
 
-__all__ = ["Ended", "Lane", "Task", "Ticket", "lane_for"]
+__all__ = ["Attempt", "Ended", "Lane", "Task", "Ticket", "lane_for"]
 
 
 @record
@@ -52,11 +53,30 @@ class Ticket(NamedTuple):
         return f"task {self.number}"
 
 
-class Ended(NamedTuple):
-    """How an attempt at a task ended."""
+Attempt = Success[Any] | Failure | TimedOut
+"""How an attempt at a task may end."""
 
-    number: int
-    outcome: Success[Any] | Failure | TimedOut
+
+class Ended:
+    """How an attempt at a task ended. It can cross from a process whatever the error was."""
+
+    __slots__ = ("number", "outcome")
+
+    def __init__(self, number: int, outcome: Attempt) -> None:
+        self.number, self.outcome = number, outcome
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        outcome = self.outcome
+        if not isinstance(outcome, Failure):
+            return Ended, (self.number, outcome)
+        assert isinstance(outcome.error, Exception)
+        told = (outcome.duration, outcome.warnings, outcome.peak_memory)
+        return _failed, (self.number, pack_error(outcome.error), *told)
+
+
+def _failed(number: int, packed: Any, *rest: Any) -> Ended:
+    duration, warnings, peak = rest
+    return Ended(number, Failure(unpack_error(packed), None, duration, 1, warnings, peak))
 
 
 def lane_for(function: Callable[..., Any], execution: str | None, timeout: float | None) -> Lane:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -27,16 +25,21 @@ _BY_CONTEXT: Final[bool] = getattr(sys.flags, "context_aware_warnings", False)
 _mine: ContextVar[list[Warned] | None] = ContextVar("warnings of a task", default=None)
 
 
-@contextmanager
-def warnings_kept() -> Iterator[list[Warned]]:
-    """What the calling code warns of meanwhile, and whatever it calls."""
-    kept: list[Warned] = []
-    token = _mine.set(kept)
-    try:
-        with _Listening() if _BY_CONTEXT else _everybody:
-            yield kept
-    finally:
-        _mine.reset(token)
+class warnings_kept:
+    """What the calling code warns of meanwhile, and whatever it calls. Entered for every task."""
+
+    __slots__ = ("_listening", "_token")
+
+    def __enter__(self) -> list[Warned]:
+        kept: list[Warned] = []
+        self._token = _mine.set(kept)
+        self._listening = _Listening() if _BY_CONTEXT else _everybody
+        self._listening.__enter__()
+        return kept
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.__exit__()
+        _mine.reset(self._token)
 
 
 class _Listening:

@@ -31,7 +31,7 @@ class Admission:
 
     def fits(self, needs: Needs) -> bool:
         """Whether there is enough now."""
-        return all(self._free[name] >= amount for name, amount in needs)
+        return not needs or all(self._free[name] >= amount for name, amount in needs)
 
     def take(self, needs: Needs) -> None:
         """Take what has been seen to be there."""

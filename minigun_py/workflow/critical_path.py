@@ -32,7 +32,7 @@ def urgencies(
     urgent = [0.0] * len(durations)
     for number in reversed(list(order)):
         own = durations[number]
-        after = max((urgent[s] for s in successors[number]), default=0.0)
+        after = max([urgent[s] for s in successors[number]]) if successors[number] else 0.0
         urgent[number] = (usual if own is None else own) + after
     return urgent
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from minigun_py.errors import UsageError
 from minigun_py.plan.options import check_positive, checked_options, nearest, plain_function
-from minigun_py.plan.signature import is_generator, location
+from minigun_py.plan.signature import is_coroutine, is_generator, location
 from minigun_py.primitives.retry import Retry
 from minigun_py.workflow.step import DeclaredStep, Parameter, StepOptions
 
@@ -73,7 +73,7 @@ def declared(
     when = said.get("when")
     asked = () if when is None else parameters_of(plain_function("when", when, where), where)
     options = _options(said, parameters, refer, where)
-    return DeclaredStep(name, function, parameters, asked, options, where)
+    return DeclaredStep(name, function, parameters, asked, options, is_coroutine(function), where)
 
 
 _KNOWN: Final = ("name", *UnnamedStep.__annotations__)

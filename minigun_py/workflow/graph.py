@@ -170,7 +170,9 @@ class _Level:
         name = self._path + step.name
         conditions = self.bind(step.asked)
         order = tuple(dict.fromkeys((*after, *self._after_all())))
-        return Step(0, name, step.function, bindings, conditions, order, options, str(step))
+        return Step(
+            0, name, step.function, bindings, conditions, order, options, step.waits, str(step)
+        )
 
     def _gathering(self, name: str) -> Step:
         """What the last steps of a group gave: by name, or as it is if there is one."""
@@ -181,10 +183,8 @@ class _Level:
             for index, path in enumerate(paths.values())
         )
         options, function = StepOptions(), Gathered(tuple(paths))
-        after = self._inner[name].after_all()
-        return Step(
-            0, self._path + name, function, bindings, (), after, options, f"workflow {name!r}"
-        )
+        after, where = self._inner[name].after_all(), f"workflow {name!r}"
+        return Step(0, self._path + name, function, bindings, (), after, options, False, where)
 
     def ends(self) -> Iterator[str]:
         """The steps on which no other of this level depends."""

@@ -16,18 +16,19 @@ from minigun_py.errors import UsageError
 from minigun_py.placement import ContextKind
 from minigun_py.plan.hints import advise
 from minigun_py.plan.placing import check_stoppable
-from minigun_py.plan.signature import is_coroutine
 from minigun_py.record import record
 from minigun_py.tasks.task import Lane
 from minigun_py.workflow.admission import CPU, GPUS, INLINE, IO, MEMORY, Needs
 from minigun_py.workflow.graph import Gathered, StepGraph
 from minigun_py.workflow.step import Step
 
-__all__ = ["Placed", "Room", "in_the_caller", "is_trivial", "lanes_of", "place"]
+__all__ = ["Placed", "Room", "are_trivial", "in_the_caller", "lanes_of", "place"]
 
 FEW: Final = 10
 """Fewer steps than this are run in the caller, if all of them are trivial."""
 TRIVIAL_SECONDS: Final = 0.001
+ALL_SECONDS: Final = 0.005
+"""What it costs at least to have workers begin."""
 
 
 @record(eq=False)
@@ -70,25 +71,40 @@ def place(step: Step, room: Room, here: Surroundings) -> Placed:
     return Placed(lane, _needs(step, lane, room), memory, reason)
 
 
-def in_the_caller(step: Step) -> Placed:
+def in_the_caller(step: Step, room: Room) -> Placed:
     """The same where steps run one after the other."""
-    lane = Lane(ContextKind.INLINE, step.options.timeout, is_coroutine(step.function))
-    return Placed(lane, (), None, "steps run one after the other")
-
-
-def is_trivial(step: Step, duration: float | None) -> bool:
-    """Whether it is over before a worker could be asked, as far as is known."""
     said = step.options
-    if said.execution is not None or said.timeout is not None or said.limits or said.memory:
+    if not (said.timeout or step.waits or said.limits or said.resources):
+        return _PLAIN
+    lane = Lane(ContextKind.INLINE, said.timeout, step.waits)
+    _needs(step, lane, room)  # to refuse the same
+    return Placed(lane, (), None, _PLAIN.reason)
+
+
+_PLAIN: Final = Placed(Lane(ContextKind.INLINE), (), None, "steps run one after the other")
+
+
+def are_trivial(steps: Sequence[Step], durations: Mapping[str, float]) -> bool:
+    """Whether workers would cost more than they save, as far as it is known how long steps take.
+
+    So few steps are trivial if each is; more of them, if all were over in no time before.
+    """
+    if not all(step.options.may_be_trivial for step in steps):
         return False
-    if isinstance(step.function, Gathered):
+    if len(steps) >= FEW:
+        return sum(durations.get(step.name, ALL_SECONDS) for step in steps) < ALL_SECONDS
+    return all(_takes_no_time(step, durations) for step in steps)
+
+
+def _takes_no_time(step: Step, durations: Mapping[str, float]) -> bool:
+    """As it says itself, or as far as is known."""
+    if step.options.resources or isinstance(step.function, Gathered):
         return True
-    hints = [hint.name for hint in said.resources]
-    return hints == ["LIGHT_CPU"] or (duration is not None and duration < TRIVIAL_SECONDS)
+    return durations.get(step.name, TRIVIAL_SECONDS) < TRIVIAL_SECONDS
 
 
 def _lane(step: Step, here: Surroundings) -> tuple[Lane, str]:
-    said, waits = step.options, is_coroutine(step.function)
+    said, waits = step.options, step.waits
     if isinstance(step.function, Gathered):
         return Lane(ContextKind.THREAD), "it only gathers results"
     if said.execution is not None:
@@ -119,7 +135,7 @@ def _process(here: Surroundings) -> ContextKind:
 def _waits(step: Step) -> bool:
     """Whether it mostly waits, and does not compute."""
     names = {hint.name for hint in step.options.resources}
-    is_awaited = is_coroutine(step.function) and "HEAVY_CPU" not in names
+    is_awaited = step.waits and "HEAVY_CPU" not in names
     return is_awaited or bool(names & {"LIGHT_IO", "HEAVY_IO"})
 
 
@@ -154,16 +170,16 @@ def _needs(step: Step, lane: Lane, room: Room) -> Needs:
 
 def lanes_of(graph: StepGraph, placed: Sequence[Placed], room: Room) -> dict[Lane, int]:
     """For each lane how many of its pieces may ever run at once."""
-    counts, slots = Counter[Lane](), dict[Lane, dict[str, int]]()
     capacities = room.capacities()
+    counts, slots = Counter[Lane](), dict[Lane, dict[str, int]]()
     for step in graph.steps:
         where = placed[step.number]
+        if where is _PLAIN and slots:  # as many are, one after the other
+            continue
+        if where.lane.execution == ContextKind.INLINE:
+            slots.setdefault(where.lane, {})[INLINE] = 1
+            continue
         counts[where.lane] += capacities[IO] + capacities[CPU] if step.is_mapped else 1
         named = {name: capacities[name] for name, _ in where.needs if name in (CPU, IO)}
         slots.setdefault(where.lane, {}).update(named)
-    return {
-        lane: 1
-        if lane.execution == ContextKind.INLINE
-        else min(count, sum(slots[lane].values()) or count)
-        for lane, count in counts.items()
-    }
+    return {lane: min(counts[lane] or 1, sum(there.values()) or 1) for lane, there in slots.items()}

@@ -11,11 +11,10 @@ from minigun_py.contexts.surroundings import look_around
 from minigun_py.events import Observers
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.tasks.run import TaskRun
-from minigun_py.tasks.task import Task
 from minigun_py.workflow.admission import Admission
 from minigun_py.workflow.critical_path import urgencies
 from minigun_py.workflow.graph import StepGraph
-from minigun_py.workflow.placing import FEW, in_the_caller, is_trivial, lanes_of, place
+from minigun_py.workflow.placing import are_trivial, in_the_caller, lanes_of, place
 from minigun_py.workflow.result import Results, StepResult
 from minigun_py.workflow.run_options import room_of
 from minigun_py.workflow.step import Binding
@@ -56,9 +55,10 @@ class WorkflowRun:
         self._gate = _gate(name, graph, options, durations, cache)
         here = look_around()
         room = room_of(options, limits, here)
-        placed = [place(step, room, here) for step in graph.steps]
-        if options["sequential"] or self._is_trivial():
-            placed = [in_the_caller(step) for step in graph.steps]
+        if options["sequential"] or are_trivial(graph.steps, durations):
+            placed = [in_the_caller(step, room) for step in graph.steps]
+        else:
+            placed = [place(step, room, here) for step in graph.steps]
         self._token = CancelToken(self._clock).child(timeout=options["timeout"])
         known = [durations.get(step.name) for step in graph.steps]
         observers = Observers(options["progress"])
@@ -75,9 +75,8 @@ class WorkflowRun:
             time.time,
             observers.send if observers else None,
         )
-        tasks = [Task(s.name, placed[s.number].lane, s.function) for s in graph.steps]
         lanes = lanes_of(graph, placed, room)
-        self._run = TaskRun(name, tasks, lanes, self._schedule, self._token)
+        self._run = TaskRun(name, graph.steps, lanes, self._schedule, self._token)
 
     def run(self) -> Results:
         """Run to the end. Raises what no step tells of, such as a `KeyboardInterrupt`."""
@@ -105,10 +104,6 @@ class WorkflowRun:
         """End it."""
         self._token.cancel(reason)
 
-    def _is_trivial(self) -> bool:
-        steps, known = self._graph.steps, self._durations
-        return len(steps) < FEW and all(is_trivial(s, known.get(s.name)) for s in steps)
-
     def _ends_all(self, result: StepResult) -> bool:
         said = self._options["on_error"]
         if callable(said):
@@ -122,15 +117,14 @@ class WorkflowRun:
     def _clean_up(self, steps: Mapping[str, StepResult]) -> tuple[Exception, ...]:
         """Call what cleans up after the steps that have begun, those that began last first."""
         errors = []
-        for name in reversed(self._schedule.begun):
-            cleanup = self._graph.cleanups.get(name)
-            if cleanup is not None:
-                given = self._given(cleanup.bindings, steps, steps[name])
-                try:
-                    cleanup.function(**given)
-                except Exception as error:
-                    error.add_note(f"while cleaning up after step {name!r}")
-                    errors.append(error)
+        for name in reversed(self._schedule.to_clean_up):
+            cleanup = self._graph.cleanups[name]
+            given = self._given(cleanup.bindings, steps, steps[name])
+            try:
+                cleanup.function(**given)
+            except Exception as error:
+                error.add_note(f"while cleaning up after step {name!r}")
+                errors.append(error)
         return tuple(errors)
 
     def _given(

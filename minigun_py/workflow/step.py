@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from minigun_py.placement import ContextKind, ResourceHint
+from minigun_py.placement import LIGHT_CPU, ContextKind, ResourceHint
 from minigun_py.primitives.retry import Retry
 from minigun_py.record import field, record
 
@@ -33,6 +33,13 @@ class StepOptions:
     timeout: float | None = None
     retry: Retry | None = None
     cache: bool = False
+    may_be_trivial: bool = field(init=False)
+    """Whether nothing that is said keeps it from being run in the caller, if it takes no time."""
+
+    def __post_init__(self) -> None:
+        said = (self.execution, self.timeout, *self.limits, *self.resources)
+        modest = all(each is None or each == LIGHT_CPU for each in said)
+        object.__setattr__(self, "may_be_trivial", modest)
 
     @property
     def memory(self) -> int | None:
@@ -50,6 +57,8 @@ class DeclaredStep:
     asked: tuple[Parameter, ...]
     """The parameters of its condition."""
     options: StepOptions
+    waits: bool
+    """Whether its function is written with ``async def``."""
     where: str
     """Its name and place, for whoever is told of it."""
 
@@ -82,6 +91,7 @@ class Step:
     """What its condition receives."""
     after: tuple[str, ...]
     options: StepOptions
+    waits: bool
     where: str
 
     @property

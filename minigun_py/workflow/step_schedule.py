@@ -24,7 +24,7 @@ from typing import Any
 from minigun_py.clock import Clock
 from minigun_py.events import Event, StepRetried, StepStarted
 from minigun_py.outcome import Failure, Outcome, Success, TimedOut
-from minigun_py.tasks.task import Ended, Lane, Ticket
+from minigun_py.tasks.task import Attempt, Lane, Ticket
 from minigun_py.workflow.admission import Admission
 from minigun_py.workflow.graph import StepGraph
 from minigun_py.workflow.instances import elements_of, joined, with_rest
@@ -78,14 +78,13 @@ class StepSchedule:
         self._steps = graph.steps
         self._left = [len(found) for found in graph.dependencies]
         self._results: list[StepResult | None] = [None] * len(self._steps)
-        self._is_open = [False] * len(self._steps)
         self._last_before: dict[int, int] = {}
         self._unended = len(self._steps)
         self._ready: ReadySet[Piece] = ReadySet()
         self._again: list[tuple[float, int, Piece]] = []
         self._running: dict[int, Piece] = {}
         self._begun = 0
-        self._begun_steps: dict[str, None] = {}
+        self._to_clean_up: dict[str, None] = {}
         self._instances: dict[int, list[StepResult | None]] = {}
         self._look: deque[int] = deque(n for n, left in enumerate(self._left) if not left)
         self._open()
@@ -110,22 +109,24 @@ class StepSchedule:
         piece.at = self._clock.now()
         if piece.attempts == 1:
             piece.start = self._wall()
-            self._begun_steps[piece.step.name] = None
+            if piece.step.name in self._graph.cleanups:
+                self._to_clean_up[piece.step.name] = None
         if self._tell is not None:
             self._tell(StepStarted(piece.at, piece.name, piece.attempts))
         placed = self._placed[piece.step.number]
         return placed.lane, Ticket(number, piece.step.number, piece.arguments, placed.memory)
 
-    def ended(self, ended: Ended) -> None:
+    def ended(self, number: int, outcome: Attempt) -> None:
         """An attempt at a piece has ended."""
-        piece, outcome = self._running.pop(ended.number), ended.outcome
+        piece = self._running.pop(number)
         self._admission.give(self._placed[piece.step.number].needs)
         if isinstance(outcome, Failure | TimedOut) and self._is_tried_again(
-            piece, ended.number, outcome.error
+            piece, number, outcome.error
         ):
             return
         self._end_piece(piece, self._result_of(piece, outcome))
-        self._open()
+        if self._look:
+            self._open()
 
     def wait_time(self) -> float | None:
         """Seconds until a piece is due for another attempt."""
@@ -134,9 +135,9 @@ class StepSchedule:
     # ---------------------------------------------------------------- what the run asks
 
     @property
-    def begun(self) -> tuple[str, ...]:
-        """The steps that have begun, in that order."""
-        return tuple(self._begun_steps)
+    def to_clean_up(self) -> tuple[str, ...]:
+        """The steps that have begun and are to be cleaned up after, in that order."""
+        return tuple(self._to_clean_up)
 
     def result(self, name: str) -> StepResult | None:
         """How a step has ended, if it has."""
@@ -164,26 +165,26 @@ class StepSchedule:
     # ---------------------------------------------------------------- open, begin, end
 
     def _open(self) -> None:
-        """Have a look at the steps that may have become open, or that never will."""
+        """Have a look at the steps that wait for nothing any more."""
         look = self._look
         while look:
             number = look.popleft()
-            if self._results[number] is None and not self._is_open[number]:
-                obstacle = self._obstacle(number)
-                if obstacle is not None:
-                    self._skip(number, obstacle)
-                elif not self._left[number]:
-                    self._begin(self._steps[number])
+            obstacle = self._obstacle(number)
+            if obstacle is None:
+                self._begin(self._steps[number])
+            else:
+                self._skip(number, obstacle)
 
     def _obstacle(self, number: int) -> StepResult | None:
-        """What a step depends on that did not complete."""
+        """What a step depends on that did not complete: the first that failed, if there is one."""
+        closed: StepResult | None = None
         for before, needed in self._graph.dependencies[number].items():
-            result = self._results[before]
-            if result is None or result.state is _COMPLETED:
-                continue
-            if needed or not (result.state is _SKIPPED and isinstance(result.cause, str)):
+            result = self._result(before)
+            if result.state is _SKIPPED and isinstance(result.cause, str):  # by a condition
+                closed = closed or (result if needed else None)
+            elif result.state is not _COMPLETED:
                 return result
-        return None
+        return closed
 
     def _skip(self, number: int, obstacle: StepResult) -> None:
         name = self._steps[number].name
@@ -192,7 +193,6 @@ class StepSchedule:
 
     def _begin(self, step: Step) -> None:
         """A step is open."""
-        self._is_open[step.number] = True
         try:
             if self._gate is not None and step.options.when is not None:
                 closed = self._gate.closed_to(step, self._arguments(step.conditions))
@@ -220,7 +220,7 @@ class StepSchedule:
                 self._end_piece(piece, result)
 
     def _pieces(self, step: Step) -> list[Piece]:
-        arguments = self._arguments(step.bindings)
+        arguments = self._arguments(step.bindings) if step.bindings else {}
         if not step.is_mapped:
             return [Piece(step, None, arguments)]
         return [
@@ -258,13 +258,10 @@ class StepSchedule:
         """A step has ended. What waited for it has to be looked at."""
         self._results[number] = result
         self._unended -= 1
-        completed = result.state is _COMPLETED
         for after in self._graph.successors[number]:
             self._left[after] -= 1
             if not self._left[after]:
                 self._last_before[after] = number
-                self._look.append(after)
-            elif not completed:
                 self._look.append(after)
         if self._tell is not None:
             self._tell(ending_of(self._clock.now(), result))
@@ -294,18 +291,34 @@ class StepSchedule:
         self, piece: Piece, outcome: Outcome[Any] | None, reason: object = None
     ) -> StepResult:
         """How a piece ended that was begun; without an outcome it was cancelled."""
-        told: dict[str, Any] = {"start": piece.start, "attempts": piece.attempts}
-        told["why_run"] = piece.why
-        told["duration"] = self._clock.now() - piece.at
+        if isinstance(outcome, Success):
+            return StepResult(  # by position, which is quicker, and this is for every step
+                piece.name,
+                _COMPLETED,
+                outcome.value,
+                None,
+                (),
+                piece.start,
+                outcome.duration,
+                piece.attempts,
+                outcome.peak_memory,
+                outcome.warnings,
+                False,
+                piece.why,
+            )
+        told: dict[str, Any] = {
+            "start": piece.start,
+            "attempts": piece.attempts,
+            "why_run": piece.why,
+            "duration": self._clock.now() - piece.at,
+        }
         if outcome is None:
             chain = self._chain(piece.step)
             return StepResult(piece.name, StepState.CANCELLED, cause=reason, chain=chain, **told)
-        told["warnings"] = outcome.warnings
-        told["duration"] = outcome.duration or told["duration"]
-        if isinstance(outcome, Success):
-            told["peak_memory"] = outcome.peak_memory
-            return StepResult(piece.name, _COMPLETED, value=outcome.value, **told)
         assert isinstance(outcome, Failure | TimedOut)
+        told["duration"] = outcome.duration or told["duration"]
+        told["warnings"] = outcome.warnings
+        told["peak_memory"] = outcome.peak_memory if isinstance(outcome, Failure) else None
         return self._failed(piece.step, outcome.error, piece.name, **told)
 
     def _failed(

@@ -80,6 +80,7 @@ class Workflow:
         self._members: dict[str, DeclaredStep | Inner] = {}
         self._cleanups: dict[str, Callable[..., Any]] = {}
         self._durations: dict[str, float] = {}
+        self._known_graph: tuple[object, StepGraph] | None = None
         self._awaited: set[str] = set()  # whatever a member refers to
 
     # ------------------------------------------------------------- declaring
@@ -310,7 +311,11 @@ class Workflow:
         return WorkflowRun(self.name, graph, limits, given, said, durations, self._cache)
 
     def _graph(self) -> StepGraph:
-        return StepGraph(self._group(self.name, {}, ()))
+        """The steps as they stand: made anew when there are more of them, or cleanups."""
+        parts = tuple((len(p.members), len(p.cleanups)) for p in self.parts())
+        if self._known_graph is None or self._known_graph[0] != parts:
+            self._known_graph = (parts, StepGraph(self._group(self.name, {}, ())))
+        return self._known_graph[1]
 
     def _group(self, name: str, inputs: Mapping[str, str], after: tuple[str, ...]) -> Group:
         members = {

@@ -11,7 +11,7 @@ from minigun_py import Retry
 from minigun_py.events import Event, TaskEnded, TaskRetried, TaskStarted
 from minigun_py.outcome import Cancelled, Failure, Success, TimedOut
 from minigun_py.tasks.job_schedule import JobSchedule
-from minigun_py.tasks.task import Ended, Lane, Task
+from minigun_py.tasks.task import Lane, Task
 from minigun_py.testing import VirtualClock
 
 LANE = Lane("thread")
@@ -47,7 +47,7 @@ class Jobs:
     def end(self, number: int, error: Exception | None = None) -> None:
         """Let an attempt end."""
         outcome: Any = Success(number) if error is None else Failure(error)
-        self.schedule.ended(Ended(number, outcome))
+        self.schedule.ended(number, outcome)
 
 
 def test_as_many_begin_as_there_are_places_and_one_more_when_one_ends() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from minigun_py import Memory, MemoryExceeded, UsageError, Workflow
 from minigun_py.tasks import memory
-from minigun_py.tasks.memory import memory_watched
+from minigun_py.tasks.memory import Watch, memory_watched
 
 MIB = 1024 * 1024
 
@@ -31,6 +31,7 @@ def test_a_step_that_needs_more_than_it_says_is_stopped_and_its_siblings_are_who
     assert error.limit == 50 * MIB
     assert isinstance(error, MemoryError)
     assert "it needed more than the 52428800 bytes of memory" in str(error)
+    assert (results["greedy"].peak_memory or 0) > 20 * MIB
     assert results["modest"].value == 20 * (MIB + 1)
     assert (results["modest"].peak_memory or 0) > 20 * MIB
     assert results["uses"].cause is error
@@ -70,10 +71,10 @@ def test_without_a_budget_a_step_that_asks_for_more_than_there_is_runs_alone() -
 
 def test_what_was_allowed_before_is_allowed_again() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
-    with pytest.raises(MemoryExceeded), memory_watched(20 * MIB):
+    with pytest.raises(MemoryExceeded), memory_watched(20 * MIB, Watch()):
         hold(200)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
-    with memory_watched(200 * MIB) as watch:
+    with memory_watched(200 * MIB, watch := Watch()):
         hold(20)
     assert resource.getrlimit(resource.RLIMIT_DATA) == before
     assert (watch.peak or 0) > 20 * MIB
@@ -89,18 +90,21 @@ def test_memory_that_python_has_in_reserve_is_not_used_either(
         return found if name != "VmData" or found is None else found + 1024 * MIB
 
     monkeypatch.setattr(memory, "_told", reserved)
-    with pytest.raises(MemoryExceeded), memory_watched(50 * MIB):
+    with pytest.raises(MemoryExceeded), memory_watched(50 * MIB, Watch()):
         held = [b"x" * MIB + bytes([n % 256]) for n in range(300)]
         while len(held) == 300:  # until it is noticed
             pass
-    with memory_watched(200 * MIB):
+    with memory_watched(200 * MIB, Watch()):
         hold(20)
 
 
 def test_an_error_within_passes_as_it_is() -> None:
-    with pytest.raises(MemoryExceeded, match="more than the 7 bytes"), memory_watched(20 * MIB):
+    with (
+        pytest.raises(MemoryExceeded, match="more than the 7 bytes"),
+        memory_watched(20 * MIB, Watch()),
+    ):
         raise MemoryExceeded(7)
-    with pytest.raises(MemoryError) as raised, memory_watched(0):
+    with pytest.raises(MemoryError) as raised, memory_watched(0, Watch()):
         raise MemoryError
     assert not isinstance(raised.value, MemoryExceeded)
 
@@ -110,7 +114,7 @@ def test_where_the_system_does_not_tell_nothing_is_held(
 ) -> None:
     monkeypatch.setattr(memory, "_STATUS", tmp_path / "status")
     monkeypatch.setattr(memory, "_FORGET", tmp_path / "nothing" / "refs")
-    with memory_watched(1) as watch:
+    with memory_watched(1, watch := Watch()):
         hold(20)
     assert watch.peak is None
 
@@ -121,7 +125,7 @@ def test_a_narrower_limit_of_somebody_else_stays() -> None:
     assert granted is not None
     resource.setrlimit(resource.RLIMIT_DATA, (granted + 100 * MIB, hard))
     try:
-        with memory_watched(10**15):
+        with memory_watched(10**15, Watch()):
             assert resource.getrlimit(resource.RLIMIT_DATA)[0] == granted + 100 * MIB
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)

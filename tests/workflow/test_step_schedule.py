@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from minigun_py import Retry
 from minigun_py.events import Event, StepRetried, StepStarted
 from minigun_py.outcome import Failure, Success, TimedOut
 from minigun_py.record import record
-from minigun_py.tasks.task import Ended, Lane, Ticket
+from minigun_py.tasks.task import Lane, Ticket
 from minigun_py.testing import VirtualClock
 from minigun_py.workflow.admission import Admission
 from minigun_py.workflow.graph import Group, StepGraph
@@ -78,7 +79,7 @@ def graph_of(told: list[Told]) -> StepGraph:
             retry=Retry(step.attempts, backoff=1, jitter=False),
         )
         name = f"s{number}"
-        members[name] = DeclaredStep(name, lambda: None, parameters, (), options, name)
+        members[name] = DeclaredStep(name, lambda: None, parameters, (), options, False, name)
     return StepGraph(Group("wf", members, {}, {}))
 
 
@@ -105,23 +106,22 @@ VALUE = [1, 2]
 def model(told: list[Told]) -> list[StepState]:
     """How each step ends, found one after the other."""
     states: list[StepState] = []
-    soft: set[int] = set()
+    closed: set[int] = set()
+    """Those that were skipped since a condition did not hold, and nothing failed."""
+    empty: set[int] = set()
+    """Those that gave an empty list."""
     for number, step in enumerate(told):
-        hard = {n for n in step.before if n not in step.optional} | set(step.after)
-        missing = {n for n in hard if states[n] is not StepState.COMPLETED}
-        broken = {n for n in step.optional if n not in soft} - {
-            n for n in step.optional if states[n] is StepState.COMPLETED
-        }
-        if missing or broken:
+        needed = {n for n in step.before if n not in step.optional} | set(step.after)
+        missing = {n for n in {*step.before, *step.after} if states[n] is not StepState.COMPLETED}
+        if missing - closed:
             states.append(StepState.SKIPPED)
-            if not broken and missing <= soft:
-                soft.add(number)
-        elif not step.holds:
+        elif missing & needed or not step.holds:
             states.append(StepState.SKIPPED)
-            soft.add(number)
+            closed.add(number)
         else:
-            # a mapped step whose list was skipped has no instances
-            nothing = step.mapped and step.before[0] in soft
+            # a mapped step whose list is empty, or was skipped, has no instances
+            nothing = step.mapped and step.before[0] in closed | empty
+            empty |= {number} if nothing else set()
             failed = step.fails >= step.attempts and not nothing
             states.append(StepState.FAILED if failed else StepState.COMPLETED)
     return states
@@ -136,6 +136,9 @@ class Runner:
         self.stopped: list[object] = []
         self.tried: Counter[str] = Counter()
         self.running: dict[int, Ticket] = {}
+        self.begun: set[str] = set()
+        self.names: dict[int, str] = {}
+        """Of what runs, which tell instances apart."""
         placed = [Placed(LANE, step.needs, None, "") for step in told]
         self.schedule = StepSchedule(
             self.graph,
@@ -155,6 +158,10 @@ class Runner:
         while (begun := self.schedule.next()) is not None:
             ticket = begun[1]
             self.running[ticket.number] = ticket
+            started = self.events[-1]
+            assert isinstance(started, StepStarted)
+            self.names[ticket.number] = started.step
+            self.begun.add(f"s{ticket.task}")
             step = self.told[ticket.task]
             for before in (*step.before, *step.after):
                 assert self.schedule.result(f"s{before}") is not None
@@ -166,13 +173,12 @@ class Runner:
     def end(self, number: int) -> None:
         ticket = self.running.pop(number)
         step = self.told[ticket.task]
-        # instances are told apart by what they get
-        name = f"{ticket.task} {ticket.named}"
+        name = self.names[number]
         self.tried[name] += 1
         outcome: Any = Success(VALUE)
         if self.tried[name] <= step.fails:
             outcome = TimedOut(1) if step.fails % 2 else Failure(ValueError(name))
-        self.schedule.ended(Ended(number, outcome))
+        self.schedule.ended(number, outcome)
 
     def wait(self) -> None:
         seconds = self.schedule.wait_time()
@@ -191,6 +197,22 @@ def test_a_step_that_may_go_on_without_two_others_begins_once() -> None:
     runner = Runner([CLOSED, CLOSED, MAY_USE_BOTH])
     runner.begin_all()
     assert len(runner.running) == 1
+
+
+FAILS = Told((), (), (), mapped=False, holds=True, fails=1, attempts=1, needs=NOTHING)
+NEEDS_BOTH = Told((0, 1), (), (), mapped=False, holds=True, fails=0, attempts=1, needs=NOTHING)
+MAY_USE_IT = Told((2,), (), (2,), mapped=False, holds=True, fails=0, attempts=1, needs=NOTHING)
+
+
+@pytest.mark.parametrize("first", [[CLOSED, FAILS], [FAILS, CLOSED]])
+def test_whatever_ends_first_a_failure_counts_for_more_than_a_condition(first: list[Told]) -> None:
+    runner = Runner([*first, NEEDS_BOTH, MAY_USE_IT])
+    runner.begin_all()
+    assert not runner.schedule.finished
+    runner.end(1)
+    results = runner.schedule.results("nobody")
+    assert [results[name].state for name in ("s2", "s3")] == [StepState.SKIPPED] * 2
+    assert isinstance(results["s3"].cause, TimeoutError)
 
 
 @given(st.data(), graphs())
@@ -223,7 +245,6 @@ def test_wherever_it_is_cut_off_each_step_has_one_ending(
             runner.end(data.draw(st.sampled_from(sorted(runner.running))))
         else:
             runner.wait()
-    begun = set(runner.schedule.begun)
     too_long = data.draw(st.sampled_from([None, 5.0]))
     results = runner.schedule.results("cut", too_long)
     for number, expected in enumerate(model(told)):
@@ -234,7 +255,7 @@ def test_wherever_it_is_cut_off_each_step_has_one_ending(
             assert result.state in (StepState.FAILED, StepState.SKIPPED)
         if result.state is StepState.CANCELLED:
             assert result.cause == "cut"
-        assert (result.attempts > 0) <= (result.name in begun)
+        assert (result.attempts > 0) <= (result.name in runner.begun)
     check_told(runner, results)
 
 
