@@ -180,3 +180,13 @@ def test_a_quick_run_of_our_own_writes_a_page(tmp_path: Path) -> None:
         assert f"\n| {line} | " in text
     assert "failed: " not in text
     assert "hung: " not in text
+
+
+def test_the_benchmark_of_workflows_runs() -> None:
+    command = [sys.executable, "benchmarks/workflow.py", "--quick"]
+    ended = subprocess.run(
+        command, cwd=ROOT, check=True, timeout=50, capture_output=True, text=True
+    )
+    lines = [line.split() for line in ended.stdout.splitlines() if line.startswith("  minigun_py")]
+    assert len(lines) == 4
+    assert not any("failed," in line for line in lines)
