@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import time
 import warnings
@@ -45,6 +46,14 @@ def nothing() -> None: ...
 
 def wrong() -> int:
     raise ValueError("wrong")
+
+
+def exits() -> None:
+    sys.exit(3)
+
+
+def cancels() -> None:
+    raise asyncio.CancelledError
 
 
 def hang() -> None:
@@ -91,6 +100,17 @@ def test_every_job_has_its_result_in_the_given_order(kind: str) -> None:
     for result in settled.results.values():
         assert result.start is not None
         assert (result.attempts, result.duration > 0) == (1, True)
+
+
+@in_every_kind
+def test_a_job_that_exits_or_cancels_what_nobody_cancelled_ends_alone(kind: str) -> None:
+    jobs = jobs_for(kind, exits=exits, cancels=cancels, one=one)
+    settled = settle(jobs, execution=kind)
+    assert settled.values == {"one": 1}
+    died = settled["exits"].error
+    assert isinstance(died, WorkerDied)
+    assert died.status == 3
+    assert "nobody had cancelled it" in str(settled["cancels"].error)
 
 
 def test_names_and_one_function() -> None:

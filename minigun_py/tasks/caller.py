@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minigun_py.clock import SYSTEM_CLOCK
+from minigun_py.engine.stray_errors import as_death, as_failure, is_stray_cancel
 from minigun_py.outcome import Failure, Success, Warned
 from minigun_py.tasks.task import Ended, Ticket
 from minigun_py.tasks.warned import warnings_kept
@@ -31,7 +32,7 @@ class Caller:
         began = SYSTEM_CLOCK.now()
         try:
             value = self.functions[ticket.task](**ticket.named)
-        except Exception as error:
+        except BaseException as error:
             return _failure(error, began, warned)
         return Success(value, None, SYSTEM_CLOCK.now() - began, 1, tuple(warned))
 
@@ -43,7 +44,7 @@ class Caller:
         try:
             with memory_watched(memory, watch):
                 value = self.functions[ticket.task](**ticket.named)
-        except Exception as error:
+        except BaseException as error:
             return _failure(error, began, warned, watch.peak)
         duration = SYSTEM_CLOCK.now() - began
         return Success(value, None, duration, 1, tuple(warned), watch.peak)
@@ -64,14 +65,21 @@ class AwaitingCaller(Caller):
         began = SYSTEM_CLOCK.now()
         try:
             value = await self.functions[ticket.task](**ticket.named)
-        except Exception as error:
+        except BaseException as error:
             return _failure(error, began, warned)
         return Success(value, None, SYSTEM_CLOCK.now() - began, 1, tuple(warned))
 
 
 def _failure(
-    error: Exception, began: float, warned: list[Warned], peak: int | None = None
+    error: BaseException, began: float, warned: list[Warned], peak: int | None = None
 ) -> Failure:
-    """Its traceback begins in the function, and not with what called it."""
+    """What a function raised; raised again, if it is none of its failures, as an interrupt."""
+    # the traceback begins in the function, and not with what called it
     error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+    if isinstance(error, SystemExit):
+        error = as_death(error)
+    elif is_stray_cancel(error):
+        error = as_failure(error)
+    elif not isinstance(error, Exception):
+        raise error
     return Failure(error, None, SYSTEM_CLOCK.now() - began, 1, tuple(warned), peak)
