@@ -95,6 +95,8 @@ def _named(module: ModuleType, name: str, place: str) -> Target:
         return found.pipe
     if inspect.isfunction(found) or _is_job(found):
         return typing.cast(Target, found)
+    if _is_workflow(found):
+        raise UsageError(_NOT_HERE.format(place=place, name=name))
     if found is not None:
         what = f"{name} is a {type(found).__name__}"
         raise UsageError(
@@ -110,6 +112,9 @@ def _only_one(module: ModuleType, place: str) -> Target:
     if candidates:
         choices = "\n".join(f"  {place}:{name}" for name in candidates)
         raise UsageError(f"{place} has several pipelines; name one:\n{choices}")
+    for name, value in vars(module).items():
+        if _is_workflow(value):
+            raise UsageError(_NOT_HERE.format(place=place, name=name))
     raise UsageError(
         f"{place} has no Pipeline, no Job, and no function annotated with `-> Pipeline`; "
         f"another function can be named, as {place}:NAME"
@@ -136,6 +141,16 @@ def _is_candidate(value: object, module: ModuleType) -> bool:
     if getattr(value, "__module__", None) != module.__name__:
         return False
     return _is_job(value) or (inspect.isfunction(value) and _returns_pipeline(value))
+
+
+_NOT_HERE = (
+    "{place}: {name} is a Workflow, which this version runs from Python alone; call {name}.run()"
+)
+
+
+def _is_workflow(value: object) -> bool:
+    workflows = sys.modules.get("minigun_py.workflow.workflow")  # else there is none
+    return workflows is not None and isinstance(value, workflows.Workflow)
 
 
 def _is_job(value: object) -> bool:

@@ -79,6 +79,13 @@ def test_a_wrong_name_is_answered_with_the_nearest(write: Callable[..., str]) ->
         find_target(f"{write(SEVERAL)}:nigthly")
 
 
+@pytest.mark.parametrize("name", ["", ":nightly"])
+def test_a_workflow_is_refused_by_what_it_is(write: Callable[..., str], name: str) -> None:
+    file = write("from minigun_py import Workflow\nnightly = Workflow('nightly')\n")
+    with pytest.raises(UsageError, match=r"nightly is a Workflow, .* call nightly\.run\(\)"):
+        find_target(file + name)
+
+
 def test_a_name_of_something_else_is_refused(write: Callable[..., str]) -> None:
     with pytest.raises(UsageError, match="text is a str, neither a Pipeline, nor a Job"):
         find_target(f"{write(SEVERAL)}:text")
