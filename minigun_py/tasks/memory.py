@@ -93,19 +93,20 @@ class _Onlooker:
     def _look(self) -> None:
         while not self._over.wait(LOOK_SECONDS):
             if (_told("RssAnon") or 0) > self._most:
-                _raise_in(self._watched, MemoryError)
+                raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
+                raise_in(ctypes.c_ulong(self._watched), ctypes.py_object(MemoryError))
                 return
 
     def close(self) -> None:
-        """Look no more. What was raised and has not come yet does not come."""
-        self._over.set()
-        self._thread.join()
-        _raise_in(self._watched, None)
+        """Look no more. What was raised and has not come yet comes here, and is too late.
 
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    set_error = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    set_error(ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error))
+        It is not called off, since Python 3.11 would go on looking for it for ever.
+        """
+        with suppress(MemoryError):
+            self._over.set()
+            self._thread.join()
+            for _ in range(10):  # at the end of a turn it comes
+                pass
 
 
 def _told(name: str) -> int | None:
