@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from minigun_py import CancelToken, Pipeline, Workflow, settle
 
 STEPS = 1000
-LIMIT = 0.2
+LIMIT = 0.5
 FOR_EVER = 1000.0
 PATIENCE = 300.0
 

@@ -84,6 +84,8 @@ class WorkflowRun:
         forget = _passed_on(outside, self._token)
         trouble: BaseException | None = None
         try:
+            if not self._token.cancelled:
+                self._schedule.open()
             trouble = self._run.complete()
         except BaseException as error:
             trouble = error

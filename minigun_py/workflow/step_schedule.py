@@ -87,7 +87,6 @@ class StepSchedule:
         self._to_clean_up: dict[str, None] = {}
         self._instances: dict[int, list[StepResult | None]] = {}
         self._look: deque[int] = deque(n for n, left in enumerate(self._left) if not left)
-        self._open()
 
     # ---------------------------------------------------------------- what the engine asks
 
@@ -126,13 +125,24 @@ class StepSchedule:
             return
         self._end_piece(piece, self._result_of(piece, outcome))
         if self._look:
-            self._open()
+            self.open()
 
     def wait_time(self) -> float | None:
         """Seconds until a piece is due for another attempt."""
         return max(0.0, self._again[0][0] - self._clock.now()) if self._again else None
 
     # ---------------------------------------------------------------- what the run asks
+
+    def open(self) -> None:
+        """Have a look at the steps that wait for nothing any more. Called once at the beginning."""
+        look = self._look
+        while look:
+            number = look.popleft()
+            obstacle = self._obstacle(number)
+            if obstacle is None:
+                self._begin(self._steps[number])
+            else:
+                self._skip(number, obstacle)
 
     @property
     def to_clean_up(self) -> tuple[str, ...]:
@@ -163,17 +173,6 @@ class StepSchedule:
         return {step.name: self._result(step.number) for step in self._steps}
 
     # ---------------------------------------------------------------- open, begin, end
-
-    def _open(self) -> None:
-        """Have a look at the steps that wait for nothing any more."""
-        look = self._look
-        while look:
-            number = look.popleft()
-            obstacle = self._obstacle(number)
-            if obstacle is None:
-                self._begin(self._steps[number])
-            else:
-                self._skip(number, obstacle)
 
     def _obstacle(self, number: int) -> StepResult | None:
         """What a step depends on that did not complete: the first that failed, if there is one."""

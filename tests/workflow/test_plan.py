@@ -64,7 +64,7 @@ def test_it_can_be_drawn() -> None:
 
 def test_a_dry_run_checks_what_a_run_would_and_does_nothing() -> None:
     wf, ran = Workflow("wf"), list[int]()
-    wf.step(lambda day: ran.append(day), name="today")
+    wf.step(lambda day: ran.append(day), name="today", when=lambda day: not ran.append(day))
     plan = wf.dry_run(inputs={"day": 1})
     assert [step.name for step in plan.steps] == ["today"]
     with pytest.raises(UsageError, match="no input of that name is given"):

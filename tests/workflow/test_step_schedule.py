@@ -153,6 +153,7 @@ class Runner:
             lambda: 0.0,
             self.events.append,
         )
+        self.schedule.open()
 
     def begin_all(self) -> None:
         while (begun := self.schedule.next()) is not None:
