@@ -86,6 +86,7 @@ class StepSchedule:
         self._begun = 0
         self._to_clean_up: dict[str, None] = {}
         self._instances: dict[int, list[StepResult | None]] = {}
+        self._missing: dict[int, int] = {}  # of each mapped step so many instances have not ended
         self._look: deque[int] = deque(n for n, left in enumerate(self._left) if not left)
 
     # ---------------------------------------------------------------- what the engine asks
@@ -207,6 +208,7 @@ class StepSchedule:
             return
         if step.is_mapped:
             self._instances[step.number] = [None] * len(pieces)
+            self._missing[step.number] = len(pieces)
             if not pieces:
                 self._settle(step.number, StepResult(step.name, _COMPLETED, value=[]))
         placed = self._placed[step.number]
@@ -249,7 +251,8 @@ class StepSchedule:
             return
         instances = self._instances[number]
         instances[piece.index] = result
-        if None not in instances:
+        self._missing[number] -= 1
+        if not self._missing[number]:
             ended = [instance for instance in instances if instance is not None]
             self._settle(number, joined(piece.step, ended, self._chain(piece.step)))
 
