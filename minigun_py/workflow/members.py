@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minigun_py.errors import UsageError
+from minigun_py.plan.signature import location
 from minigun_py.record import record
 from minigun_py.workflow.step import DeclaredStep
 
 if TYPE_CHECKING:
     from minigun_py.workflow.workflow import Workflow
 
-__all__ = ["Inner", "names_used", "refuse_cycle"]
+__all__ = ["Inner", "name_of", "names_used", "refuse_cycle"]
 
 
 @record(eq=False)
@@ -26,6 +27,21 @@ class Inner:
 
     def __str__(self) -> str:
         return f"workflow {self.name!r}"
+
+
+def name_of(reference: Any, members: Mapping[str, DeclaredStep | Inner], where: str) -> str:
+    """The name of what somebody refers to: by its name, its function, or a workflow.
+
+    Raises `UsageError`, naming `where`, if nothing there has this function.
+    """
+    if isinstance(reference, str):
+        return reference
+    for name, member in members.items():
+        own = member.function if isinstance(member, DeclaredStep) else member.workflow
+        if own is reference:
+            return name
+    what = location(reference) if callable(reference) else repr(reference)
+    raise UsageError(f"{where}: there is no step with this function: {what}")
 
 
 def names_used(member: DeclaredStep | Inner) -> Iterable[str]:

@@ -26,7 +26,6 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from minigun_py.contexts.surroundings import look_around
 from minigun_py.errors import UsageError
 from minigun_py.plan.options import nearest, plain_function
-from minigun_py.plan.signature import location
 from minigun_py.workflow.critical_path import urgencies
 from minigun_py.workflow.declaring import (
     SaidOfStep,
@@ -36,7 +35,7 @@ from minigun_py.workflow.declaring import (
     parameters_of,
 )
 from minigun_py.workflow.graph import Group, StepGraph
-from minigun_py.workflow.members import Inner, names_used, refuse_cycle
+from minigun_py.workflow.members import Inner, name_of, names_used, refuse_cycle
 from minigun_py.workflow.placing import place
 from minigun_py.workflow.plan import WorkflowPlan
 from minigun_py.workflow.result import Results
@@ -339,15 +338,7 @@ class Workflow:
         self._awaited |= used
 
     def _name_of(self, reference: Any, where: str) -> str:
-        """The name of what `after` or `cleanup` refers to: by itself, its function, or a part."""
-        if isinstance(reference, str):
-            return reference
-        for name, member in self._members.items():
-            own = member.function if isinstance(member, DeclaredStep) else member.workflow
-            if own is reference or member is reference:
-                return name
-        what = location(reference) if callable(reference) else repr(reference)
-        raise UsageError(f"{where}: there is no step with this function: {what}")
+        return name_of(reference, self._members, where)
 
     def __repr__(self) -> str:
         return f"<Workflow {self.name!r}, {len(self._members)} steps>"
