@@ -124,12 +124,12 @@ class _InterpreterCrew:
     def close(self, deadline: Deadline) -> None:
         """Wait for the threads until the deadline; one that is stuck in a stage is left behind.
 
-        One whose interpreter is still beginning is not stuck. It is given as long after it.
+        One whose interpreter is still beginning is in no stage yet, and never will be: it ends as
+        soon as it has begun and loaded its stages.
         """
         for thread, begun in zip(self._threads, self._begun, strict=True):
-            given = deadline.remaining()
             late = not begun.is_set() and begun.wait(BEGINNING_SECONDS)
-            thread.join(given if late else deadline.remaining())
+            thread.join(BEGINNING_SECONDS if late else deadline.remaining())
             if thread.is_alive():
                 told = f"{thread.name} did not end and is left behind, stuck in a stage"
                 warnings.warn(told, ResourceWarning, stacklevel=2)
