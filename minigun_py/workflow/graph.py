@@ -81,10 +81,8 @@ class StepGraph:
 
     def _order(self) -> tuple[int, ...]:
         dag = Dag[int]()
-        for number, found in enumerate(self.dependencies):
-            dag.add_node(number)
-            for before in found:
-                dag.add_node(before)
+        for step in self.steps:
+            dag.add_node(step.number)
         for number, found in enumerate(self.dependencies):
             for before in found:
                 dag.add_edge(before, number)
@@ -169,7 +167,7 @@ class _Level:
         bindings = self.bind(step.parameters, options.each)
         name = self._path + step.name
         conditions = self.bind(step.asked)
-        order = tuple(dict.fromkeys((*after, *self._after_all())))
+        order = tuple(dict.fromkeys((*after, *self.after_all())))
         return Step(
             0, name, step.function, bindings, conditions, order, options, step.waits, str(step)
         )
@@ -192,9 +190,7 @@ class _Level:
         names = list(self._group.members)
         for member in self._group.members.values():
             if isinstance(member, DeclaredStep):
-                options = member.options
-                parameters = (*member.parameters, *member.asked)
-                used |= {options.each.get(p.name, p.name) for p in parameters} | set(options.after)
+                used |= {*member.sources, *member.options.after}
             else:
                 given = [member.inputs.get(name, name) for name in _free_names(member)]
                 used |= {*given, *member.after}
@@ -204,14 +200,11 @@ class _Level:
 
     def after_all(self) -> tuple[str, ...]:
         """The steps that come before all of this level."""
-        return tuple(self._after_all())
-
-    def _after_all(self) -> list[str]:
         if self._around is None:
-            return []
+            return ()
         where = f"workflow {self._path[:-1]!r}"
-        own = [self._around.step_named(name, where) for name in self._group.after]
-        return [*own, *self._around.after_all()]
+        own = (self._around.step_named(name, where) for name in self._group.after)
+        return (*own, *self._around.after_all())
 
     def step_named(self, name: str, where: str) -> str:
         """The whole name of a step. Raises `UsageError` if there is none."""
@@ -233,8 +226,7 @@ def _free_names(group: Group) -> set[str]:
     found = set[str]()
     for member in group.members.values():
         if isinstance(member, DeclaredStep):
-            parameters = (*member.parameters, *member.asked)
-            found |= {member.options.each.get(p.name, p.name) for p in parameters}
+            found |= member.sources
         else:
             found |= {member.inputs.get(name, name) for name in _free_names(member)}
     return found - set(group.members)

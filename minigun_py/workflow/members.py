@@ -47,9 +47,7 @@ def name_of(reference: Any, members: Mapping[str, DeclaredStep | Inner], where: 
 def names_used(member: DeclaredStep | Inner) -> Iterable[str]:
     """What a member refers to by a name. It may depend on that, if it is a member as well."""
     if isinstance(member, DeclaredStep):
-        said = member.options
-        parameters = (*member.parameters, *member.asked)
-        return [*said.after, *(said.each.get(p.name, p.name) for p in parameters)]
+        return [*member.options.after, *sorted(member.sources)]
     return [*member.after, *member.inputs.values()]
 
 

@@ -22,7 +22,7 @@ from minigun_py.workflow.admission import CPU, GPUS, INLINE, IO, MEMORY, Needs
 from minigun_py.workflow.graph import Gathered, StepGraph
 from minigun_py.workflow.step import Step
 
-__all__ = ["Placed", "Room", "are_trivial", "in_the_caller", "lanes_of", "place"]
+__all__ = ["Placed", "Room", "lanes_of", "places"]
 
 FEW: Final = 10
 """Fewer steps than this are run in the caller, if all of them are trivial."""
@@ -61,7 +61,25 @@ class Room:
         return found if self.memory is None else {**found, MEMORY: self.memory}
 
 
-def place(step: Step, room: Room, here: Surroundings) -> Placed:
+def places(
+    graph: StepGraph,
+    room: Room,
+    here: Surroundings,
+    durations: Mapping[str, float],
+    sequential: bool,
+) -> list[Placed]:
+    """Where each step of a run runs. Raises `UsageError` if one needs more than there ever is.
+
+    Args:
+        durations: How long steps took before, as far as that is known.
+        sequential: Whether the user wants all of them in the caller.
+    """
+    if sequential or _are_trivial(graph.steps, durations):
+        return [_in_the_caller(step, room) for step in graph.steps]
+    return [_place(step, room, here) for step in graph.steps]
+
+
+def _place(step: Step, room: Room, here: Surroundings) -> Placed:
     """Where a step runs. Raises `UsageError` if it needs more than there ever is."""
     lane, reason = _lane(step, here)
     kind = ContextKind(lane.execution or (ContextKind.ASYNC if lane.waits else ContextKind.FORK))
@@ -71,7 +89,7 @@ def place(step: Step, room: Room, here: Surroundings) -> Placed:
     return Placed(lane, _needs(step, lane, room), memory, reason)
 
 
-def in_the_caller(step: Step, room: Room) -> Placed:
+def _in_the_caller(step: Step, room: Room) -> Placed:
     """The same where steps run one after the other."""
     said = step.options
     if not (said.timeout or step.waits or said.limits or said.resources):
@@ -84,7 +102,7 @@ def in_the_caller(step: Step, room: Room) -> Placed:
 _PLAIN: Final = Placed(Lane(ContextKind.INLINE), (), None, "steps run one after the other")
 
 
-def are_trivial(steps: Sequence[Step], durations: Mapping[str, float]) -> bool:
+def _are_trivial(steps: Sequence[Step], durations: Mapping[str, float]) -> bool:
     """Whether workers would cost more than they save, as far as it is known how long steps take.
 
     So few steps are trivial if each is; more of them, if all were over in no time before.

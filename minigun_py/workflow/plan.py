@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
@@ -36,9 +37,7 @@ class WorkflowPlan:
         self, name: str, graph: StepGraph, placed: Sequence[Placed], urgent: Sequence[float]
     ) -> None:
         self.name, self._graph = name, graph
-        rank = sorted(range(len(urgent)), key=lambda number: -urgent[number])
-        place = {number: position for position, number in enumerate(rank)}
-        order = _by_urgency(graph, place)
+        order = _by_urgency(graph, urgent)
         self.steps = tuple(_planned(graph.steps[n], graph, placed[n], urgent[n]) for n in order)
         """What would be done with each."""
         path = critical_path(order, graph.successors, urgent)
@@ -74,11 +73,9 @@ class WorkflowPlan:
         return self.explain()
 
 
-def _by_urgency(graph: StepGraph, place: Mapping[int, int]) -> list[int]:
-    import heapq
-
+def _by_urgency(graph: StepGraph, urgent: Sequence[float]) -> list[int]:
     left = [len(found) for found in graph.dependencies]
-    ready = [(place[n], n) for n, count in enumerate(left) if not count]
+    ready = [(-urgent[n], n) for n, count in enumerate(left) if not count]
     heapq.heapify(ready)
     order = []
     while ready:
@@ -87,7 +84,7 @@ def _by_urgency(graph: StepGraph, place: Mapping[int, int]) -> list[int]:
         for after in graph.successors[number]:
             left[after] -= 1
             if not left[after]:
-                heapq.heappush(ready, (place[after], after))
+                heapq.heappush(ready, (-urgent[after], after))
     return order
 
 

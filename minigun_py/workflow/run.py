@@ -14,7 +14,7 @@ from minigun_py.tasks.run import TaskRun
 from minigun_py.workflow.admission import Admission
 from minigun_py.workflow.critical_path import urgencies
 from minigun_py.workflow.graph import StepGraph
-from minigun_py.workflow.placing import are_trivial, in_the_caller, lanes_of, place
+from minigun_py.workflow.placing import lanes_of, places
 from minigun_py.workflow.result import Results, StepResult
 from minigun_py.workflow.run_options import room_of
 from minigun_py.workflow.step import Binding
@@ -55,10 +55,7 @@ class WorkflowRun:
         self._gate = _gate(name, graph, options, durations, cache)
         here = look_around()
         room = room_of(options, limits, here)
-        if options["sequential"] or are_trivial(graph.steps, durations):
-            placed = [in_the_caller(step, room) for step in graph.steps]
-        else:
-            placed = [place(step, room, here) for step in graph.steps]
+        placed = places(graph, room, here, durations, options["sequential"])
         self._token = CancelToken(self._clock).child(timeout=options["timeout"])
         known = [durations.get(step.name) for step in graph.steps]
         observers = Observers(options["progress"])

@@ -62,6 +62,12 @@ class DeclaredStep:
     where: str
     """Its name and place, for whoever is told of it."""
 
+    @property
+    def sources(self) -> set[str]:
+        """What its parameters, and those of its condition, receive: names of steps and inputs."""
+        each = self.options.each
+        return {each.get(p.name, p.name) for p in (*self.parameters, *self.asked)}
+
     def __str__(self) -> str:
         return self.where
 

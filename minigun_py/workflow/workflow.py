@@ -36,12 +36,12 @@ from minigun_py.workflow.declaring import (
 )
 from minigun_py.workflow.graph import Group, StepGraph
 from minigun_py.workflow.members import Inner, name_of, names_used, refuse_cycle
-from minigun_py.workflow.placing import place
-from minigun_py.workflow.plan import WorkflowPlan
+from minigun_py.workflow.placing import places
+from minigun_py.workflow.plan import WorkflowPlan, drawn
 from minigun_py.workflow.result import Results
 from minigun_py.workflow.run import WorkflowRun
 from minigun_py.workflow.run_options import WorkflowRunOptions, checked, room_of
-from minigun_py.workflow.step import DeclaredStep
+from minigun_py.workflow.step import DeclaredStep, Parameter
 
 __all__ = ["Workflow"]
 
@@ -77,7 +77,7 @@ class Workflow:
         self._limits = limits_of(limits, self._where)
         self._cache = None if cache is None else Path(cache)
         self._members: dict[str, DeclaredStep | Inner] = {}
-        self._cleanups: dict[str, Callable[..., Any]] = {}
+        self._cleanups: dict[str, tuple[Callable[..., Any], tuple[Parameter, ...]]] = {}
         self._durations: dict[str, float] = {}
         self._known_graph: tuple[object, StepGraph] | None = None
         self._awaited: set[str] = set()  # whatever a member refers to
@@ -137,8 +137,8 @@ class Workflow:
         if name in self._cleanups:
             raise UsageError(f"{self._where}: step {name!r} has a cleanup already")
         where = f"the cleanup of step {name!r}"
-        self._cleanups[name] = plain_function("cleanup", function, where)
-        parameters_of(function, where)
+        plain_function("cleanup", function, where)
+        self._cleanups[name] = (function, parameters_of(function, where))
         return function
 
     def add(
@@ -231,15 +231,16 @@ class Workflow:
             UsageError: A step depends on one that is not there, or needs more than there is.
         """
         graph, here = self._graph(), look_around()
-        room = room_of(checked(options, self._where), self.limits, here)
-        placed = [place(step, room, here) for step in graph.steps]
+        said = checked(options, self._where)
+        room = room_of(said, self.limits, here)
+        placed = places(graph, room, here, self._durations, said["sequential"])
         known = [self._durations.get(step.name) for step in graph.steps]
         urgent = urgencies(graph.order, graph.successors, known)
         return WorkflowPlan(self.name, graph, placed, urgent)
 
     def to_mermaid(self) -> str:
         """The steps as a flow chart, in the language of Mermaid."""
-        return self.plan().to_mermaid()
+        return drawn(self._graph())
 
     # ------------------------------------------------------------- as data
 
@@ -290,7 +291,7 @@ class Workflow:
     @property
     def cleanups(self) -> Mapping[str, Callable[..., Any]]:
         """What cleans up, by the name of the step."""
-        return self._cleanups
+        return {name: function for name, (function, _) in self._cleanups.items()}
 
     def parts(self) -> Iterable[Workflow]:
         """This workflow, and all those within it."""
@@ -321,11 +322,7 @@ class Workflow:
             name: m if isinstance(m, DeclaredStep) else m.workflow._group(name, m.inputs, m.after)  # noqa: SLF001
             for name, m in self._members.items()
         }
-        cleanups = {
-            name: (function, parameters_of(function, f"the cleanup of step {name!r}"))
-            for name, function in self._cleanups.items()
-        }
-        return Group(name, members, cleanups, inputs, after)
+        return Group(name, members, dict(self._cleanups), inputs, after)
 
     def _keep(self, member: DeclaredStep | Inner) -> None:
         if member.name in self._members:

@@ -101,6 +101,16 @@ def test_the_decorator_returns_the_function_as_it_is() -> None:
         wf.cleanup("other", plain)
 
 
+def test_a_cleanup_that_is_refused_is_none() -> None:
+    wf = Workflow("wf")
+    wf.step(lambda: 1, name="one")
+    for wrong in (lambda *all_of_it: None, yields):
+        with pytest.raises(UsageError, match="the cleanup of step 'one'"):
+            wf.cleanup("one", wrong)
+    wf.cleanup("one", lambda one: None)
+    assert wf.run().ok
+
+
 def test_a_callable_without_a_name_needs_one() -> None:
     class Once:
         def __call__(self) -> int:

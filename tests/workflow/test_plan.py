@@ -41,6 +41,19 @@ def test_it_says_where_each_step_would_run_and_why() -> None:
     assert "longest path: pages -> parsed -> report -> mail" in text
 
 
+def test_it_tells_of_steps_that_run_one_after_the_other() -> None:
+    wf = nightly()
+    wf.step(lambda: 1, name="greedy", limits={"api": 3})
+    for sequential in (True, False):
+        with pytest.raises(UsageError, match="it needs 3 api"):
+            wf.plan(sequential=sequential)
+    plan = nightly().dry_run(inputs={"day": 1}, sequential=True)
+    assert {step.execution for step in plan.steps} == {"inline"}
+    light = Workflow("light")
+    light.step(lambda: 1, name="one", resources=LIGHT_CPU)
+    assert light.plan().steps[0].reason == "steps run one after the other"
+
+
 def test_a_workflow_without_steps_has_a_plan() -> None:
     assert str(Workflow("none").plan()) == ""
 
