@@ -199,7 +199,7 @@ class _Settling:
         clock = said.get("clock", SYSTEM_CLOCK)
         self._names, self._clock, self._total = list(functions), clock, said.get("total_timeout")
         self._token = CancelToken(clock).child(timeout=self._total)
-        self._forget = [_passed_on(token, self._token) for token in tokens]
+        self._forget = [self._token.follow(token) for token in tokens]
         timeout, execution = said.get("timeout"), said.get("execution")
         tasks = [Task(n, lane_for(f, execution, timeout), f) for n, f in functions.items()]
         places = said.get("max_concurrency") or min(len(tasks), MOST_AT_ONCE)
@@ -253,11 +253,6 @@ def _as_of_a_stage(said: _Options) -> Options:
     """What is said as it would be of a stage. Raises `UsageError`."""
     shared: tuple[Literal["timeout", "execution", "retry"], ...] = ("timeout", "execution", "retry")
     return checked_options({name: said.get(name) for name in shared}, "settle")
-
-
-def _passed_on(token: CancelToken, to: CancelToken) -> Callable[[], None]:
-    """Cancel one with the other. Returns what ends that."""
-    return token.on_cancel(lambda: to.cancel(token.reason))
 
 
 def _listed(progress: Observer | Iterable[Observer]) -> list[Observer]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from minigun_py.errors import UsageError
 
-__all__ = ["usable_cpus"]
+__all__ = ["number_in", "usable_cpus"]
 
 CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
 LIMIT_VARIABLE: Final = "MINIGUN_MAX_WORKERS"
@@ -22,7 +22,7 @@ LIMIT_VARIABLE: Final = "MINIGUN_MAX_WORKERS"
 
 def usable_cpus(cgroup: Path = CGROUP_ROOT) -> int:
     """A number from 1 on. Raises `UsageError` if the environment variable is no such number."""
-    bounds = (_affinity(), _quota(cgroup), _limit(os.environ.get(LIMIT_VARIABLE)))
+    bounds = (_affinity(), _quota(cgroup), number_in(LIMIT_VARIABLE))
     return max(1, min(bound for bound in bounds if bound is not None))
 
 
@@ -50,9 +50,14 @@ def _quota_v1(cgroup: Path) -> int | None:
     return math.ceil(quota / period) if quota > 0 else None
 
 
-def _limit(text: str | None) -> int | None:
+def number_in(variable: str) -> int | None:
+    """The number that an environment variable says; None if it says nothing.
+
+    Raises `UsageError` if it is no whole number from 1 on.
+    """
+    text = os.environ.get(variable)
     if not text:
         return None
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{LIMIT_VARIABLE} is a whole number from 1 on, not {text!r}")
+        raise UsageError(f"{variable} is a whole number from 1 on, not {text!r}")
     return int(text)

@@ -25,6 +25,7 @@ __all__ = [
     "Options",
     "Reference",
     "Routing",
+    "check_bytes",
     "check_positive",
     "check_seconds",
     "checked_options",
@@ -133,6 +134,16 @@ def check_positive(option: str, value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UsageError(f"{where}: {option} is a whole number from 1 on, not {value!r}")
     return value
+
+
+def check_bytes(option: str, value: Any, where: str) -> int:
+    """A number of bytes, as it is or as text. Raises `UsageError` for anything else."""
+    with contextlib.suppress(UsageError):
+        if isinstance(value, int | str):
+            return Memory(value).amount
+    raise UsageError(
+        f"{where}: {option} is a number of bytes, or text such as '2GiB', not {value!r}"
+    )
 
 
 def check_seconds(option: str, value: Any, where: str) -> None:
@@ -265,15 +276,7 @@ def _timeout(value: Any, where: str) -> float | None:
 
 
 def _bytes(option: str) -> Callable[[Any, str], int]:
-    def check(value: Any, where: str) -> int:
-        with contextlib.suppress(UsageError):
-            if isinstance(value, int | str):
-                return Memory(value).amount
-        raise UsageError(
-            f"{where}: {option} is a number of bytes, or text such as '2GiB', not {value!r}"
-        )
-
-    return check
+    return lambda value, where: check_bytes(option, value, where)
 
 
 def _reference(value: Any, where: str) -> Reference:

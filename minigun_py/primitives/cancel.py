@@ -150,6 +150,14 @@ class CancelToken:
 
         return unregister
 
+    def follow(self, other: CancelToken) -> Callable[[], None]:
+        """Be cancelled when `other` is, with its reason, though it is of another tree.
+
+        Returns:
+            A function that ends this, as that of `on_cancel`.
+        """
+        return other.on_cancel(lambda: self.cancel(other.reason))
+
     def _forget(self, key: object) -> bool:
         """Unregister a callback; whether it was still there, so not called and never will be."""
         with self._changed:

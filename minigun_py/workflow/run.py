@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ class WorkflowRun:
     def run(self) -> Results:
         """Run to the end. Raises what no step tells of, such as a `KeyboardInterrupt`."""
         began, outside = self._clock.now(), self._options["cancel"]
-        forget = _passed_on(outside, self._token)
+        forget = None if outside is None else self._token.follow(outside)
         trouble: BaseException | None = None
         try:
             if not self._token.cancelled:
@@ -88,7 +88,8 @@ class WorkflowRun:
             trouble = error
             raise
         finally:
-            forget()
+            if forget is not None:
+                forget()
             expired = self._token.cancelled and self._token.remaining() == 0
             steps = self._schedule.results(
                 trouble or self._token.reason, self._options["timeout"] if expired else None
@@ -162,10 +163,3 @@ def _gate(
         if store is not None:
             durations |= {**store.durations(), **durations}
     return RunGate(kept, cached)
-
-
-def _passed_on(token: CancelToken | None, to: CancelToken) -> Callable[[], None]:
-    """Cancel one with the other. Returns what ends that."""
-    if token is None:
-        return lambda: None
-    return token.on_cancel(lambda: to.cancel(token.reason))

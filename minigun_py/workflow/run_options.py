@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypedDict
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
+from minigun_py.contexts.cpus import number_in
 from minigun_py.contexts.surroundings import Surroundings
 from minigun_py.errors import UsageError
 from minigun_py.events import Observer
-from minigun_py.placement import Memory
-from minigun_py.plan.options import check_positive, check_seconds, nearest
+from minigun_py.plan.options import check_bytes, check_positive, check_seconds, nearest
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.workflow.placing import Room
 from minigun_py.workflow.result import StepResult
@@ -73,7 +73,8 @@ def checked(said: Mapping[str, Any], where: str) -> dict[str, Any]:
             check_positive(name, options[name], where)
     check_seconds("timeout", options["timeout"], where)
     options["progress"] = _observers(options["progress"], where)
-    options["memory"] = _bytes(options["memory"], where)
+    if options["memory"] is not None:
+        options["memory"] = check_bytes("memory", options["memory"], where)
     options["checkpoint"] = None if options["checkpoint"] is None else Path(options["checkpoint"])
     on_error = options["on_error"]
     if on_error not in ("skip", "fail") and not callable(on_error):
@@ -91,20 +92,11 @@ def checked(said: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def room_of(options: Mapping[str, Any], limits: Mapping[str, int], here: Surroundings) -> Room:
     """What there is for the steps of a run. Raises `UsageError`."""
-    cpu = options["max_cpu"] or _from_environment(CPU_VARIABLE) or here.cpus
-    io = options["max_io"] or _from_environment(IO_VARIABLE) or IO_SLOTS
+    cpu = options["max_cpu"] or number_in(CPU_VARIABLE) or here.cpus
+    io = options["max_io"] or number_in(IO_VARIABLE) or IO_SLOTS
     memory, said = options["memory"], options["memory"] is not None
     gpus = max(1, here.gpus)
     return Room(cpu, io, memory if said else here.memory, limits, gpus, said)
-
-
-def _from_environment(variable: str) -> int | None:
-    text = os.environ.get(variable)
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{variable} is a whole number from 1 on, not {text!r}")
-    return int(text)
 
 
 def _observers(progress: Any, where: str) -> tuple[Observer, ...]:
@@ -116,14 +108,3 @@ def _observers(progress: Any, where: str) -> tuple[Observer, ...]:
         if not callable(observer):
             raise UsageError(f"{where}: progress is a function of an event, not {observer!r}")
     return found
-
-
-def _bytes(memory: Any, where: str) -> int | None:
-    if memory is None:
-        return None
-    try:
-        return Memory(memory).amount
-    except UsageError:
-        raise UsageError(
-            f"{where}: memory is a number of bytes, or text such as '2GiB', not {memory!r}"
-        ) from None

@@ -340,3 +340,22 @@ def test_children_come_and_go_while_the_parent_is_cancelled(pool: ThreadPoolExec
         gate.wait(LIMIT)
         root.cancel()
         assert all(future.result(LIMIT) for future in work)
+
+
+def test_a_token_can_follow_one_of_another_tree() -> None:
+    token, other = CancelToken(), CancelToken()
+    token.follow(other)
+    other.cancel("enough")
+    assert (token.cancelled, token.reason) == (True, "enough")
+
+
+def test_a_token_that_follows_no_longer_is_left_alone_and_never_leads() -> None:
+    token, other = CancelToken(), CancelToken()
+    forget = token.follow(other)
+    forget()
+    other.cancel()
+    assert not token.cancelled
+    leader = CancelToken()
+    token.follow(leader)
+    token.cancel()
+    assert not leader.cancelled
