@@ -45,16 +45,21 @@ class RunGate:
         if not stores:
             return None
         known = self._known(piece)
-        piece.kept_as = known
         if isinstance(known, str):
             piece.why = known
             return None
+        piece.kept_as = known
+        try:
+            return self._found(piece, known, stores)
+        except CheckpointError as error:
+            piece.why = str(error)
+            return None
+
+    def _found(
+        self, piece: Piece, known: Known, stores: Sequence[ResultStore]
+    ) -> tuple[Any] | None:
         for store in stores:
-            try:
-                found = store.find(piece.step.name, *known)
-            except CheckpointError as error:
-                piece.why = str(error)
-                return None
+            found = store.find(piece.step.name, *known)
             if found is not None:
                 try:
                     return (pickle.loads(found.value),)
@@ -65,8 +70,8 @@ class RunGate:
 
     def keep(self, piece: Piece, result: StepResult) -> None:
         """A piece has completed: keep its value where that is wanted."""
-        known = piece.kept_as
-        if known is None or isinstance(known, str):
+        known: Known | None = piece.kept_as
+        if known is None:
             return
         code, inputs = known
         try:

@@ -20,6 +20,7 @@ import pytest
 from minigun_py import CheckpointError, Workflow
 from minigun_py.events import Event, StepCompleted, StepStarted
 from minigun_py.workflow.fingerprint import code_print, value_print
+from minigun_py.workflow.result_store import ResultStore
 
 RAN: list[Any] = []
 """What has run. No variable of a function, for what these have in them counts as code."""
@@ -95,6 +96,20 @@ def test_a_kept_value_that_cannot_be_read_is_made_again(tmp_path: Path) -> None:
     result = wf.run(inputs={"number": 3})["square"]
     assert (result.value, RAN) == (9, [3, 3])
     assert "the value that was kept cannot be read" in str(result.why_run)
+
+
+@pytest.mark.parametrize("method", ["find", "newest"])
+def test_a_file_that_fails_in_the_middle_costs_no_more_than_its_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise CheckpointError("the disk is gone")
+
+    wf = squares(tmp_path / "cache.db")
+    monkeypatch.setattr(ResultStore, method, fails)
+    results = wf.run(inputs={"number": 3})
+    assert results["more"].value == 10
+    assert results["square"].why_run == "the disk is gone"
 
 
 def test_of_a_mapped_step_each_instance_is_kept(tmp_path: Path) -> None:
