@@ -4,13 +4,18 @@ A worker has one handler, which sends. The parent hands the record to the logger
 so its handlers, filters and levels apply as if it had been logged there; the record has
 ``minigun_stage`` and ``minigun_worker``. Warnings come as records of ``py.warnings``, as with
 ``logging.captureWarnings``.
+
+``logging`` takes as long to import as all that a forked worker needs. So nothing here imports it
+before somebody else has: a worker that has inherited none waits for the first who asks for it.
 """
 
 from __future__ import annotations
 
-import logging
+import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 __all__ = ["Levels", "forward_records", "levels_here", "receive_record"]
@@ -18,74 +23,71 @@ __all__ = ["Levels", "forward_records", "levels_here", "receive_record"]
 Levels = dict[str, int]
 """Levels by logger; the root logger is the empty name."""
 
+Send = Callable[[dict[str, Any]], None]
 
-_SILENCED: list[logging.Handler] = []
-"""Kept for ever: without a reference their files would be closed, and what the program had not
-written yet would be written by the worker too."""
+if "logging" in sys.modules:  # then workers inherit this too, and need not import it
+    import_module("minigun_py.contexts.log_sender")
 
 
 def levels_here() -> Levels:
     """The levels that are set in this process, for workers that do not inherit them."""
-    root = logging.getLogger()
-    return {"": root.level} | {
-        name: logger.level
-        for name, logger in root.manager.loggerDict.items()
-        if isinstance(logger, logging.Logger)  # else it holds the place of one
-    }
+    if "logging" not in sys.modules:
+        return {}
+    from minigun_py.contexts.log_sender import levels_set
+
+    return levels_set()
 
 
-def forward_records(
-    send: Callable[[dict[str, Any]], None], levels: Levels | None, stages: str, worker: int
-) -> None:
+def forward_records(send: Send, levels: Levels | None, stages: str, worker: int) -> None:
     """In a worker: send every record, and let no other handler have it."""
-    for name, level in (levels or {}).items():
-        logging.getLogger(name).setLevel(level)
-    root = logging.getLogger()
-    for logger in (root, *root.manager.loggerDict.values()):
-        if isinstance(logger, logging.Logger):  # else it holds the place of one
-            _SILENCED.extend(logger.handlers)
-            logger.handlers = []
-            logger.propagate = True
-    root.addHandler(_Sender(send, stages, worker))
+
+    def begin() -> None:
+        from minigun_py.contexts.log_sender import send_all
+
+        send_all(send, levels or {}, stages, worker)
+
+    if levels or "logging" in sys.modules:
+        begin()
+    else:
+        sys.meta_path.insert(0, _LoggingComes(begin))
     warnings.showwarning = _log_warning
 
 
 def receive_record(fields: dict[str, Any]) -> None:
     """In the parent: as if it had been logged here."""
+    import logging
+
     record = logging.makeLogRecord(fields)
     logger = logging.getLogger(record.name)
     if logger.isEnabledFor(record.levelno):
         logger.handle(record)
 
 
-_PLAIN = (str, int, float, bool, type(None))
-"""Types that mean the same everywhere; what is derived from them may not load in the parent."""
+class _LoggingComes:
+    """A finder of modules that leaves them all to others, and calls back once `logging` is there.
 
+    That is before the import returns, so no record is made without.
+    """
 
-class _Sender(logging.Handler):
-    """Sends what a record says as plain values: arguments and exceptions become text."""
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then = then
 
-    def __init__(self, send: Callable[[dict[str, Any]], None], stages: str, worker: int) -> None:
-        super().__init__()
-        self._send, self._stages, self._worker = send, stages, worker
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: Any = None
+    ) -> ModuleSpec | None:
+        if name != "logging":
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
 
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._send(self._fields(record))
-        except Exception:  # as any handler does: a bad log call does no harm to its caller
-            self.handleError(record)
+            def load_and_tell(module: Any) -> None:
+                load(module)
+                self._then()
 
-    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
-        fields = vars(record) | {"args": None, "exc_info": None, "msg": record.getMessage()}
-        if record.exc_info and not record.exc_text:
-            fields["exc_text"] = logging.Formatter().formatException(record.exc_info)
-        fields.setdefault("minigun_stage", self._stages)
-        fields.setdefault("minigun_worker", self._worker)
-        return {name: _plain(value) for name, value in fields.items()}
-
-
-def _plain(value: Any) -> Any:
-    return value if type(value) in _PLAIN else repr(value)
+            spec.loader.exec_module = load_and_tell  # type: ignore[method-assign]
+        return spec
 
 
 def _log_warning(
@@ -96,5 +98,7 @@ def _log_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
+    import logging
+
     text = warnings.formatwarning(message, category, filename, lineno, line)
     logging.getLogger("py.warnings").warning("%s", text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import traceback
 from typing import Final
 
 from minigun_py.contexts.crew import Exited
@@ -20,6 +19,8 @@ RAISED: Final = "the stage raised "
 
 def raised(error: BaseException) -> str:
     """The words of a worker that ends of what a stage has raised."""
+    import traceback  # here: it is for runs in which something fails
+
     frames = traceback.extract_tb(error.__traceback__)
     ours = max((n for n, frame in enumerate(frames) if frame.filename.startswith("<")), default=-1)
     return "\n".join([RAISED + type(error).__name__, *traceback.format_list(frames[ours + 1 :])])

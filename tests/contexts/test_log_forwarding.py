@@ -14,6 +14,7 @@ import pytest
 from minigun_py.contexts.log_forwarding import forward_records, levels_here, receive_record
 from minigun_py.engine.current import Current
 from minigun_py.primitives.cancel import CancelToken
+from tests.support.untraced import printed_by
 
 NAME = "tests_of_forwarding"
 
@@ -232,6 +233,53 @@ def test_levels_are_told_of_every_logger_that_there_is() -> None:
     levels = levels_here()
     assert (levels[""], levels[f"{NAME}.inner"]) == (logging.INFO, logging.DEBUG)
     assert NAME not in levels  # only the place of a logger
+
+
+# --------------------------------------------------------------------------- where nobody logs yet
+
+
+def test_a_worker_without_logging_sends_the_first_record_too() -> None:
+    printed = printed_by("""
+        import sys
+        from minigun_py.contexts.log_forwarding import forward_records
+
+        sent = []
+        forward_records(sent.append, None, "fetch", 3)
+        print("logging" in sys.modules)
+
+        import logging
+
+        logging.getLogger("late").warning("the first")
+        print(*((fields["name"], fields["msg"], fields["minigun_worker"]) for fields in sent))
+    """)
+    assert printed == ["False", "('late', 'the first', 3)"]
+
+
+def test_a_warning_of_such_a_worker_is_a_record() -> None:
+    printed = printed_by("""
+        import warnings
+        from minigun_py.contexts.log_forwarding import forward_records
+
+        sent = []
+        forward_records(sent.append, None, "fetch", 3)
+        warnings.warn("mind the gap")
+        print(*(fields["name"] for fields in sent), "mind the gap" in sent[0]["msg"])
+    """)
+    assert printed == ["py.warnings True"]
+
+
+def test_a_run_in_processes_does_not_import_logging_for_nothing() -> None:
+    printed = printed_by("""
+        import sys
+        from minigun_py import Pipeline
+
+        pipe = Pipeline()
+        pipe.source(range(3))
+        pipe.processor(abs, name="work", execution="fork")
+        with pipe.stream() as results:
+            print(sum(results), "logging" in sys.modules)
+    """)
+    assert printed == ["3 False"]
 
 
 # --------------------------------------------------------------------------- from end to end
