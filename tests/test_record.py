@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import pytest
 
-from minigun_py.record import as_dict, field, record, replace
+from minigun_py.record import FEW, as_dict, field, record, replace
 
 T = TypeVar("T")
 
@@ -113,6 +113,26 @@ def test_what_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(TypeError, match=told):
         Point(*args, **named)
+
+
+def test_the_first_instances_are_made_as_all_others_are() -> None:
+    @record
+    class Made:
+        x: int
+        y: list[int] = field(default_factory=list)
+        z: int = 3
+        twice: int = field(init=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "twice", 2 * self.x)
+
+    made: Any = Made
+    for number in range(2 * FEW):
+        one = made(number, z=number + 1)
+        assert (one.x, one.y, one.z, one.twice) == (number, [], number + 1, 2 * number)
+        if number in (0, 2 * FEW - 1):  # whoever is refused is refused in the same words
+            with pytest.raises(TypeError, match="multiple values for argument 'x'"):
+                made(1, x=2)
 
 
 def test_what_is_not_given_is_set_at_the_end_and_may_not_be_given() -> None:
