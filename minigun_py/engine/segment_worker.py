@@ -1,7 +1,6 @@
 """What every worker of a segment has: the compiled loops, with counters, exits and a state.
 
-`kernel` shows what the loops look like. What each stage received is worked out when the counts
-are harvested: it is what the stage before it emitted.
+`kernel` shows what the loops look like.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
+from minigun_py.contexts.answer import Harvest, ItemFailure
 from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.contexts.kernel import Post, PutOut
 from minigun_py.emission import WORKER_GLOBAL, Target
@@ -25,9 +24,9 @@ from minigun_py.engine.router import Router, undeclared
 from minigun_py.engine.sabotage import sabotaged
 from minigun_py.engine.shares import Shares
 from minigun_py.engine.stray_errors import as_death, as_failure, is_stray_cancel
+from minigun_py.engine.tally import counted, tallies
 from minigun_py.engine.worker_state import WorkerState
 from minigun_py.errors import UsageError
-from minigun_py.plan.stage import Consumer
 
 if TYPE_CHECKING:
     from minigun_py.engine.kernel import SegmentKernel
@@ -52,8 +51,10 @@ class SegmentWorker:
         self._cancelled, self._usual = [0] * count, [0] * count
         self._drawn = [0]
         self.attempt = 1
-        counters = self._nones, self._emitted, self._failed, self._cancelled, self._usual
-        self._counters = [(counter, (0,) * len(counter)) for counter in (*counters, self._drawn)]
+        self._tallies = tallies(kernel.segment, kernel.loops)
+        self._by_stage = self._nones, self._emitted, self._failed, self._cancelled, self._usual
+        all_counters = (*self._by_stage, self._drawn)
+        self._counters = [(counter, (0,) * len(counter)) for counter in all_counters]
         self._routers = self._made_routers()
         self._failures: list[ItemFailure] = []
         self._seconds = self._began = 0.0
@@ -107,7 +108,7 @@ class SegmentWorker:
         finished = [] if kept is None else kept.tell(received)
         shares = [] if self._shares is None else self._shares.take(finished)
         outputs = self._large.take()
-        counts = self._counts(received)
+        counts = counted(self._tallies, received, *self._by_stage)
         harvest = Harvest(
             outputs, counts, self._failures, self._seconds, 0, [], self._due(), shares
         )
@@ -123,26 +124,6 @@ class SegmentWorker:
     def drawn(self) -> int:
         """Of a source: the items that it gave since the last harvest."""
         return self._drawn[0] if self._kernel.segment.is_routed(0) else self._emitted[0]
-
-    def _counts(self, received: int) -> list[StageCounts]:
-        segment = self._kernel.segment
-        counts = [StageCounts() for _ in segment.stages]
-        counts[0].received = received
-        for index, stage in enumerate(segment.stages):
-            mine, nones = counts[index], self._nones[index]
-            mine.failed, mine.cancelled = self._failed[index], self._cancelled[index]
-            if index == 0 and segment.is_source:
-                mine.emitted = self._emitted[0]
-            else:
-                ended_well = mine.received - mine.failed - mine.cancelled
-                tells = self._kernel.loops.tells_emitted[index]
-                mine.emitted = self._emitted[index] if tells else ended_well - nones
-                mine.filtered = 0 if stage.keeps_items or isinstance(stage, Consumer) else nones
-                mine.completed = ended_well - mine.filtered
-            mine.usual = self._usual[index] if segment.is_routed(index) else mine.emitted
-            for child in segment.children[index]:
-                counts[child].received = mine.usual
-        return counts
 
     def _build(self) -> Callable[[Iterable[Any]], Any]:
         kernel = self._kernel

@@ -1,0 +1,72 @@
+"""What the stages of a segment did with a chunk, worked out from what its loops count. Pure.
+
+The loops count as little as they can: what a stage received is what the stage before it emitted,
+and a stage that gives one value has emitted all but those of which nothing came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from minigun_py.contexts.answer import StageCounts
+from minigun_py.engine.loops import Loops
+from minigun_py.plan.segment import Segment
+from minigun_py.plan.stage import Consumer
+
+__all__ = ["Tally", "counted", "tallies"]
+
+
+class Tally(NamedTuple):
+    """How the numbers of one stage follow from the counters."""
+
+    draws: bool
+    """Whether it is a source, and has no items."""
+    tells_emitted: bool
+    """Whether a counter tells how much it emitted."""
+    filters: bool
+    """Whether an item of which nothing came was filtered."""
+    is_routed: bool
+    children: Sequence[int]
+
+
+def tallies(segment: Segment, loops: Loops) -> list[Tally]:
+    """One for each stage of a segment."""
+    return [
+        Tally(
+            index == 0 and segment.is_source,
+            loops.tells_emitted[index],
+            not (stage.keeps_items or isinstance(stage, Consumer)),
+            segment.is_routed(index),
+            segment.children[index],
+        )
+        for index, stage in enumerate(segment.stages)
+    ]
+
+
+def counted(
+    tallies: Sequence[Tally],
+    received: int,
+    nones: Sequence[int],
+    emitted: Sequence[int],
+    failed: Sequence[int],
+    cancelled: Sequence[int],
+    usual: Sequence[int],
+) -> list[StageCounts]:
+    """What each stage did, by the counters of a chunk of which the first `received` so many."""
+    counts = [StageCounts() for _ in tallies]
+    counts[0].received = received
+    for index, (draws, tells_emitted, filters, is_routed, children) in enumerate(tallies):
+        mine = counts[index]
+        mine.failed, mine.cancelled = failed[index], cancelled[index]
+        if draws:
+            mine.emitted = emitted[index]
+        else:
+            ended_well = mine.received - mine.failed - mine.cancelled
+            mine.emitted = emitted[index] if tells_emitted else ended_well - nones[index]
+            mine.filtered = nones[index] if filters else 0
+            mine.completed = ended_well - mine.filtered
+        mine.usual = usual[index] if is_routed else mine.emitted
+        for child in children:
+            counts[child].received = mine.usual
+    return counts
