@@ -26,7 +26,8 @@ from minigun_py.primitives.channel import Receiver, Sender, open_channel
 
 __all__ = ["Doorways"]
 
-OUTLET_SIZE: Final = 1000
+OUTLET_SIZE: Final = 2000
+"""Outputs that may wait to be taken: room for a large chunk while another is being looked at."""
 _NONE: Final[Mapping[str, ReadySource]] = {}
 
 
