@@ -56,4 +56,5 @@ class Deadline:
 
 def earliest(*times: float | None) -> float | None:
     """The first of these; None stands for never."""
-    return min((time for time in times if time is not None), default=None)
+    known = [time for time in times if time is not None]
+    return min(known) if known else None

@@ -84,10 +84,11 @@ class RemoteWorker:
         """Whether it gets no other lease."""
         return (self.items_left is not None and self.items_left <= 0) or self._leases_left == 0
 
-    def takes_one_more(self, held: int) -> bool:
-        """Whether it holds exactly so many leases and may have another."""
+    @property
+    def takes_one_more(self) -> bool:
+        """Whether it may have another lease."""
         return (
-            len(self.leases) == held < self.window
+            len(self.leases) < self.window
             and not (self.gone or self.released or self.retired)
             and not self.has_had_its_share
         )

@@ -40,6 +40,7 @@ from minigun_py.contexts.answer import (
 )
 from minigun_py.contexts.context import LeaseReceiver
 from minigun_py.contexts.crew import Exited, Spawned
+from minigun_py.contexts.ears import Ears
 from minigun_py.contexts.frame import Frame, FrameKind, encode
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
@@ -79,13 +80,11 @@ class ServeLoop:
         self._staff, self._workers, self._running = staff, staff.workers, staff.running
         self._post_mortem = PostMortem()
         self._limit = TimeLimit(kernel.timeout, staff.running)
-        self._poller = select.poll()
-        self._poller.register(staff.crew, select.POLLIN)
-        self._poller.register(wake, select.POLLIN)
+        self._streams, self._holds = kernel.streams, kernel.holds
+        self._ears = Ears(wake.fileno(), staff.crew.fileno())
         self._suspects: set[Lease] = set()  # something in them may kill a worker as it crosses
         self._ended: set[int] = set()  # slots of workers that get no other lease
         self._early_deaths = 0
-        self._listens = True
 
     def run(self) -> None:
         """Run leases until they end, and every worker with them.
@@ -99,25 +98,29 @@ class ServeLoop:
             self._wake.clear(woken)
             self._leases.raise_if_cut()
             self._hand_out()
-            self._release()
+            if self._ended or self._staff.replaces:
+                self._release()
             if len(self._ended) == self._staff.size and not (self._workers or self._staff.expected):
                 return
-            self._kill_overdue()
-            if self._kernel.streams:
-                self._listen_as_there_is_room()
+            if self._limit.seconds is not None:
+                self._kill_overdue()
+            if self._streams:  # what leaves as it comes is heard while there is room for it
+                self._ears.listen_to_all(self._leases.has_room)
             woken = False
-            for fd, event in self._poller.poll(self._wait_time()):
-                if fd == self._wake.fileno():
-                    woken = True
-                elif fd == self._staff.crew.fileno():
+            for fd, event in self._ears.poll(self._wait_time()):
+                worker = self._ears.workers.get(fd)
+                if worker is not None:
+                    self._hear_worker(worker, event)
+                elif fd == self._ears.crew:
                     self._hear_crew()
-                else:
-                    self._hear_worker(fd, event)
+                else:  # to have another look; or a worker was buried earlier in this turn
+                    woken |= fd == self._ears.wake
 
     def _wait_time(self) -> int | None:
         """Milliseconds until something has to be done though nothing is heard; None for never."""
-        late = self._limit.wait_time(self._workers.values())
-        seconds = earliest(self._leases.wait_time(), late)
+        seconds = self._leases.wait_time()
+        if self._limit.seconds is not None:
+            seconds = earliest(seconds, self._limit.wait_time(self._workers.values()))
         return None if seconds is None else math.ceil(seconds * 1000)
 
     def _kill_overdue(self) -> None:
@@ -131,7 +134,9 @@ class ServeLoop:
             if held and len(self._workers) < self._staff.size and not self._leases.bound:
                 return  # a worker that is about to come has a better claim to it
             for worker in tuple(self._workers.values()):
-                if worker.slot not in self._ended and worker.takes_one_more(held):
+                if len(worker.leases) != held or worker.slot in self._ended:
+                    continue
+                if worker.takes_one_more:
                     self._lend(worker)
 
     def _lend(self, worker: RemoteWorker) -> None:
@@ -157,7 +162,7 @@ class ServeLoop:
         worker.leases[lease.place] = lease
         one_by_one = one_by_one or (lease in self._suspects and bool(lease.items))
         self._suspects.discard(lease)
-        last = lease.last or (self._kernel.holds and worker.has_had_its_share)
+        last = lease.last or (self._holds and worker.has_had_its_share)
         worker.told_to_emit |= last
         if lease.attempt > 1:
             self._write(worker, encode(FrameKind.ATTEMPT, lease.attempt))
@@ -175,34 +180,17 @@ class ServeLoop:
         self._write(worker, parts)
 
     def _write(self, worker: RemoteWorker, parts: list[memoryview]) -> None:
-        with contextlib.suppress(OSError):  # a dead worker: the crew will say so
+        try:
             worker.writer.send(parts)
-        self._watch(worker)
-
-    def _listen_as_there_is_room(self) -> None:
-        """Hear workers that put out as they go only while there is room for that."""
-        has_room = self._leases.has_room
-        if has_room != self._listens:
-            self._listens = has_room
-            for worker in self._workers.values():
-                if not worker.gone:
-                    self._watch(worker)
-
-    def _watch(self, worker: RemoteWorker) -> None:
-        events = select.POLLIN if self._listens else 0
-        events |= select.POLLOUT if worker.writer.pending else 0
-        if events != worker.events:
-            worker.events = events
-            self._poller.register(worker.socket, events)
-
-    def _hear_worker(self, fd: int, event: int) -> None:
-        worker = next((w for w in self._workers.values() if w.socket.fileno() == fd), None)
-        if worker is None:  # buried earlier in this turn
+        except OSError:  # a dead worker: the crew will say so
             return
+        self._ears.note_pending(worker)
+
+    def _hear_worker(self, worker: RemoteWorker, event: int) -> None:
         if event & select.POLLOUT:
-            with contextlib.suppress(OSError):  # as in _send
+            with contextlib.suppress(OSError):  # as in _write
                 worker.writer.flush()
-            self._watch(worker)
+            self._ears.note_pending(worker)
         if event & ~select.POLLOUT:
             self._take_frames(worker)
 
@@ -213,18 +201,20 @@ class ServeLoop:
             self._take(worker, frame)
         if not open_ and not worker.gone:
             worker.gone = True  # what it died of comes from the crew
-            self._poller.unregister(worker.socket)
+            self._ears.remove(worker)
         return bool(frames)
 
     def _take(self, worker: RemoteWorker, frame: Frame) -> None:
         match frame.kind:
+            case FrameKind.DONE:
+                self._take_answer(worker, frame)
             case FrameKind.FAILED:
                 raise unpack_error(frame.load())
             case FrameKind.LOGGED:
                 receive_record(frame.load())
             case FrameKind.RETIRE:
                 worker.retired = worker.told_to_emit = True
-            case FrameKind.PART if self._kernel.streams:
+            case FrameKind.PART if self._streams:
                 self._answer(Emitted(worker.leases[frame.token], *part_of(frame)))
             case FrameKind.PART:
                 worker.parts.setdefault(frame.token, Parts()).add(frame)
@@ -236,13 +226,13 @@ class ServeLoop:
                 self._take_answer(worker, frame)
 
     def _take_answer(self, worker: RemoteWorker, frame: Frame) -> None:
-        lease, parts = worker.leases.pop(frame.token), worker.parts.pop(frame.token, Parts())
+        lease, parts = worker.leases.pop(frame.token), worker.parts.pop(frame.token, None)
         worker.answered = True
         if frame.kind is not FrameKind.UNREADABLE:
             try:
                 harvest = self._load(frame, lease, parts)
             except _Unreadable as unreadable:
-                if self._kernel.holds:  # it cannot be run again
+                if self._holds:  # it cannot be run again
                     raise NotPicklable(str(unreadable.__cause__)) from unreadable.__cause__
             else:
                 worker.took(harvest.seconds)
@@ -252,9 +242,9 @@ class ServeLoop:
                 return
         self._send(worker, lease, one_by_one=True)
 
-    def _load(self, frame: Frame, lease: Lease, parts: Parts) -> Harvest:
-        kernel = self._kernel
-        if parts.unreadable is not None:
+    def _load(self, frame: Frame, lease: Lease, parts: Parts | None) -> Harvest:
+        kernel, outputs = self._kernel, {} if parts is None else parts.outputs
+        if parts is not None and parts.unreadable is not None:
             raise _Unreadable from parts.unreadable
         try:
             if frame.kind is FrameKind.DONE_ONE_BY_ONE:
@@ -262,10 +252,11 @@ class ServeLoop:
                     frame.load(), kernel.stages, kernel.exit_stages, kernel.holds
                 )
             else:
-                harvest = crossing.unpack_harvest(frame.load(), parts.outputs)
+                harvest = crossing.unpack_harvest(frame.load(), outputs)
         except Exception as error:
             raise _Unreadable from error
-        harvest.failures = crossing.with_items(harvest.failures, kernel.stages[0], lease.items)
+        if harvest.failures:
+            harvest.failures = crossing.with_items(harvest.failures, kernel.stages[0], lease.items)
         return harvest
 
     def _hear_crew(self) -> None:
@@ -284,7 +275,7 @@ class ServeLoop:
         worker = RemoteWorker(spawned, arena, staff.most_items, staff.most_leases)
         staff.expected -= 1
         self._workers[worker.number] = worker
-        self._poller.register(worker.socket, worker.events)
+        self._ears.add(worker)
         if staff.code is not None:
             self._write(worker, encode(FrameKind.CODE, 0, staff.code))
 
@@ -294,7 +285,7 @@ class ServeLoop:
         while not worker.gone and self._take_frames(worker):
             pass
         if not worker.gone:  # somebody else holds its end open; the crew's word counts
-            self._poller.unregister(worker.socket)
+            self._ears.remove(worker)
         del self._workers[exited.worker]
         worker.close()
         self._staff.ends[worker.slot].worker_gone()
@@ -305,7 +296,7 @@ class ServeLoop:
         if worker.leases or not (worker.released or worker.retired):
             self._account(worker, self._death(worker, exited, words))
         self._running.clear(worker.slot)
-        if self._kernel.holds and kept_some:
+        if self._holds and kept_some:
             self._answer(Vanished(worker.slot + 1))
         if worker.slot not in self._ended:
             self._replace(worker, exited)

@@ -6,7 +6,7 @@ from minigun_py.contexts.arena import Arena, ArenaEnd
 from minigun_py.contexts.crew import Crew
 from minigun_py.contexts.remote_worker import RemoteWorker
 from minigun_py.contexts.running_items import RunningItems
-from minigun_py.record import record
+from minigun_py.record import field, record
 
 __all__ = ["Staff"]
 
@@ -27,7 +27,9 @@ class Staff:
     """Items after which a worker is released."""
     most_leases: int | None
     """Leases after which a worker is released."""
-    workers: dict[int, RemoteWorker]
+    replaces: bool
+    """Whether there is such a share, after which another worker takes over."""
+    workers: dict[int, RemoteWorker] = field(default_factory=dict)
     expected: int = 0
     """Workers that were asked for and have not come yet."""
 

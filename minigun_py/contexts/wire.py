@@ -110,7 +110,10 @@ class FrameReader:
                 return frames, True
             except ConnectionResetError:
                 return frames, False
-            while (frame := self._small_frame() or self._large_frame()) is not None:
+            while self._head is not None or self._start < self._end:
+                frame = self._small_frame() or self._large_frame()
+                if frame is None:
+                    break
                 frames.append(frame)
         return frames, True
 

@@ -111,6 +111,8 @@ class _FrameTurns:
     ) -> None:
         self._line, self._worker, self._kernel = line, worker, kernel
         self._running, self._slot = running, slot
+        self._each = running.each if kernel.timeout is None else running.each_timed
+        self._most_bytes = kernel.max_rss
         self._frame: Frame | None = None
         self._items: list[Any] = []
         self._one_by_one: OneByOne | None = None
@@ -123,15 +125,14 @@ class _FrameTurns:
             following = self._one_by_one.next()
             if following is not None:
                 return following
-        if self._is_last or self._retires():
+        if self._is_last or (self._most_bytes is not None and self._retires(self._most_bytes)):
             return None
         self.hand_in()
         return self._take()
 
-    def _retires(self) -> bool:
+    def _retires(self, most_bytes: int) -> bool:
         """Whether the worker has grown so large that it ends with the frame at hand."""
-        limit = self._kernel.max_rss
-        if limit is None or self._frame is None or resident_bytes() <= limit:
+        if self._frame is None or resident_bytes() <= most_bytes:
             return False
         self._line.write(encode(FrameKind.RETIRE, -1))
         return True
@@ -195,8 +196,7 @@ class _FrameTurns:
                 self._line.write(encode(FrameKind.UNREADABLE, frame.token))
                 continue
             self._frame, self._is_last = frame, frame.kind in _LAST
-            each = self._running.each if self._kernel.timeout is None else self._running.each_timed
-            noted = each(self._slot, frame.token, content)
+            noted = self._each(self._slot, frame.token, content)
             if frame.kind in _ONE_BY_ONE:
                 self._one_by_one = OneByOne(self._worker, noted, self._kernel)
                 return self._one_by_one.next() or ()

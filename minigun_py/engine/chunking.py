@@ -36,13 +36,13 @@ def fair_share(waiting: int, workers: int, ending: bool = True) -> int:
 
 def bytes_to_copy(items: Sequence[Any], outputs: Iterable[Values]) -> int:
     """About how many bytes an item is on its way there or back, as the first of each tells."""
-    return max(map(_each_bytes, (items, *outputs)))
+    return max(_each_bytes(items), *map(_each_bytes, outputs), 0)
 
 
 def _each_bytes(values: Sequence[Any] | Values) -> int:
-    if isinstance(values, Packed):
-        return values.each_bytes
-    return estimated_bytes(values[0]) if isinstance(values, list) and values else 0
+    if isinstance(values, list):
+        return estimated_bytes(values[0]) if values else 0
+    return values.each_bytes if isinstance(values, Packed) else 0
 
 
 class ChunkSizer:
@@ -50,12 +50,8 @@ class ChunkSizer:
 
     def __init__(self, fixed: int | None = None, largest: int = LARGEST_CHUNK) -> None:
         self._fixed, self._largest = fixed, largest
-        self._limit = fixed or 1
-
-    @property
-    def limit(self) -> int:
+        self.limit = fixed or 1
         """The most items that should travel together now."""
-        return self._limit
 
     def measured(self, items: int, seconds: float, each_bytes: int = 0) -> None:
         """Learn from a chunk: `items` took `seconds` of work, and `each_bytes` to copy one."""
@@ -66,4 +62,4 @@ class ChunkSizer:
         wanted = self._largest if cheap else int(TARGET_SECONDS / each)
         if each_bytes:
             wanted = min(wanted, TARGET_BYTES // each_bytes)
-        self._limit = max(1, min(wanted, self._limit * GROWTH, self._largest))
+        self.limit = max(1, min(wanted, self.limit * GROWTH, self._largest))

@@ -30,6 +30,8 @@ class LetterBoxes:
 
         Letters are tracked by the `origins` of the failed items, if there are any.
         """
+        if not decided:
+            return [[] for _ in self._copies]
         boxes: dict[str, list[Any]] = {name: [] for name in self._copies}
         for number, (failed, action) in enumerate(decided):
             if action is Action.DEAD_LETTER and failed.stage in boxes:

@@ -37,13 +37,10 @@ class Delivery:
         self._reorder: Reorder[Sequence[Values]] | None = None
         if open_places is not None:
             self._reorder = Reorder(open_places)
+        self.keeps_order = open_places is not None
+        """Whether results leave in the order of their places."""
         self._lock = threading.Lock()  # guards the order, and the moment below
         self._blocked_since: float | None = None
-
-    @property
-    def keeps_order(self) -> bool:
-        """Whether results leave in the order of their places."""
-        return self._reorder is not None
 
     def admits(self, place: int) -> bool:
         """Whether work for this place may begin."""
@@ -69,21 +66,21 @@ class Delivery:
         """Send what goes without waiting. True when nothing is left."""
         if not self._outbox.flush():
             return False
-        self._note_unblocked()
+        if self._blocked_since is not None:
+            self._note_unblocked()
         return True
 
     def wait(self) -> None:
         """Send everything, waiting for room."""
         self._outbox.deliver()
-        self._note_unblocked()
+        if self._blocked_since is not None:
+            self._note_unblocked()
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when there may be room again."""
         self._outbox.on_ready(wake)
 
     def _note_unblocked(self) -> None:
-        if self._blocked_since is None:
-            return
         with self._lock:
             since, self._blocked_since = self._blocked_since, None
         if since is not None:

@@ -32,7 +32,7 @@ class Keeping:
     @property
     def next_due(self) -> float | None:
         """When the first worker is due, in monotonic seconds; None if none will be."""
-        return min(tuple(self._due.values()), default=None)
+        return min(tuple(self._due.values()), default=None) if self._due else None
 
     def due(self, worker: int) -> float | None:
         """When a worker is due."""
@@ -57,6 +57,8 @@ class Keeping:
         """
         if harvest.due is not None:
             self._due[worker] = harvest.due
+        if not self._holds and self._loop is None:
+            return
         whose = self._whose(worker)
         before = self._held.get(whose, 0)
         held = 0

@@ -38,9 +38,9 @@ class LeaseBook:
 
     def outstanding(self, worker: int | None = None) -> int:
         """Leases lent and not answered, or waiting to be lent again; to one worker, or to all."""
-        leases = (*self._out, *self._again)
-        mine = worker is not None and self._bound
-        return sum(lease.worker == worker for lease in leases) if mine else len(leases)
+        if worker is None or not self._bound:
+            return len(self._out) + len(self._again)
+        return sum(lease.worker == worker for lease in (*self._out, *self._again))
 
     @property
     def next_place(self) -> int:
@@ -60,12 +60,13 @@ class LeaseBook:
         worker: int = 1,
         place: int | None = None,
         attempt: int = 1,
+        flush: bool = False,
     ) -> Lease:
         """A new lease, with the next place unless it has one."""
         if place is None:
             place = self._next_place
             self._next_place += 1
-        lease = Lease(place, items, last, worker, attempt=attempt)
+        lease = Lease(place, items, last, worker, flush, attempt)
         if self._tracked:
             lease.items = [tracked.value for tracked in items]
             lease.origins = [tracked.origin for tracked in items]
@@ -74,6 +75,8 @@ class LeaseBook:
 
     def lend_again(self, worker: int = 1) -> Lease | None:
         """A lease that came back, if there is one for this worker."""
+        if not self._again:
+            return None
         mine = [lease for lease in self._again if not self._bound or lease.worker == worker]
         if not mine:
             return None

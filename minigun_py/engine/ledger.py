@@ -69,6 +69,15 @@ class Ledger:
                 self._books[name].add(counts)
             self._books[stages[0]].busy += harvest.seconds
 
+    def drawn(self, source: str, items: int, seconds: float, failed: int) -> None:
+        """Enter items that were taken from a source as they are there, and whether that failed."""
+        with self._lock:
+            book = self._books[source]
+            book.emitted += items
+            book.usual += items
+            book.failed += failed
+            book.busy += seconds
+
     def failed(self, stage: str) -> None:
         """Enter an item that failed because its worker died."""
         with self._lock:

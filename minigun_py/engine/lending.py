@@ -82,10 +82,10 @@ class Lending:
         self._together, self._copied = traits.runs_coroutines, not traits.shares_memory
         self._keeping = Keeping(kernel.holds and not traits.one_lease_each, self._together, loop)
         self._waiting = WaitingRoom(options.queue_size, bound)
-        self._pace = Pace.of(options.rate)
-        one_by_one = kernel.streams or (options.ordered and options.retry is not None)
-        chunk = 1 if one_by_one or traits.one_lease_each else options.chunk
-        self._sizer = ChunkSizer(chunk, largest=options.queue_size)
+        self._retries = options.retry is not None
+        self._pace, self._is_paced = Pace.of(options.rate), options.rate is not None
+        one_by_one = kernel.streams or traits.one_lease_each or (options.ordered and self._retries)
+        self._sizer = ChunkSizer(1 if one_by_one else options.chunk, largest=options.queue_size)
         self._closing, self._wakes = False, list[Callable[[], None]]()
         self._cut: ChannelAborted | None = None
 
@@ -97,7 +97,7 @@ class Lending:
         with self._turn:
             while (lease := self._wait_for_lease(worker, most)) is None:
                 pass
-            if lease.items and self._pace.limits:
+            if lease.items and self._is_paced:
                 self._wait_for_pace()
             return lease
 
@@ -107,7 +107,7 @@ class Lending:
         if not self._delivery.flush():
             raise WouldBlock("downstream is full")
         now = self._clock.now()
-        allowed = self._pace.allowed(now)
+        allowed = not self._is_paced or self._pace.allowed(now)
         with self._lock:
             lease = self._lend_again(worker, now) if allowed else None
             if lease is not None:
@@ -130,21 +130,22 @@ class Lending:
             if outstanding or self._waiting.waits_for(worker):
                 raise WouldBlock("leases may come back") from None
             return self._last_lease(worker)
-        self._pace.taken(now)
+        if self._is_paced:
+            self._pace.taken(now)
         return self._lend(items, worker)
 
     def wait_time(self) -> float | None:
         """Seconds until something is due: a worker, an attempt, or an item by the rate."""
-        now = self._clock.now()
-        # where the rate allows an item there is nothing to wait for, and the end may be seen
-        pace = None if self._pace.allowed(now) else now + self._pace.wait_time(now)
-        due = earliest(self._keeping.next_due, self._waiting.next_due(), pace)
-        return None if due is None else max(0.0, due - now)
+        due = self._keeping.next_due
+        if self._retries:
+            due = earliest(due, self._waiting.next_due())
+        if self._is_paced:
+            due = earliest(due, self._pace.next_due(self._clock.now()))
+        return None if due is None else max(0.0, due - self._clock.now())
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when `receive_nowait` may give something."""
-        with self._lock:
-            self._wakes.append(wake)
+        self._wakes.append(wake)
         self._intake.on_ready(wake)
         self._delivery.on_ready(wake)
 
@@ -293,7 +294,7 @@ class Lending:
         if self._closing:  # a cut lends nothing
             return None
         lease = self._book.lend_again(worker)
-        if lease is not None:
+        if lease is not None or not self._retries:
             return lease
         again = self._waiting.take(now, worker)
         if again is None:
@@ -305,7 +306,9 @@ class Lending:
         """Whether new items may be taken in."""
         if self._closing:
             return True
-        return self._delivery.admits(self._book.next_place) and not self._waiting.full
+        if self._retries and self._waiting.full:
+            return False
+        return not self._delivery.keeps_order or self._delivery.admits(self._book.next_place)
 
     def _until_due(self, worker: int) -> float | None:
         due = self._waiting.next_due(worker)
@@ -317,10 +320,10 @@ class Lending:
 
     def _share(self, worker: int, most: int | None) -> int:
         """How many items a worker may take now; one by one where there is a rate."""
-        intake, share = self._intake, self._sizer.limit
-        if intake.takers > 1:
+        intake, share = self._intake, 1 if self._is_paced else self._sizer.limit
+        if share > 1 and intake.takers > 1:
             share = min(share, fair_share(intake.waiting(worker), intake.takers, intake.ending))
-        return 1 if self._pace.limits else min(share, share if most is None else most)
+        return share if most is None else min(share, most)
 
     def _wait_for_pace(self) -> None:
         """Wait until the rate allows the item that was taken."""
@@ -333,9 +336,7 @@ class Lending:
     def _lend(self, items: list[Any], worker: int, flush: bool = False) -> Lease:
         with self._lock:
             self._keeping.lent(worker)
-            lease = self._book.lend(items, worker=worker)
-            lease.flush = flush
-            return lease
+            return self._book.lend(items, worker=worker, flush=flush)
 
     def _last_lease(self, worker: int) -> Lease:
         """At the end: once more for each worker whose kernel may hold items, then the end."""

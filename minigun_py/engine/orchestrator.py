@@ -114,8 +114,13 @@ class Orchestrator:
 
     def remaining(self) -> float | None:
         """Seconds until something is due that `look` has to see; None while nothing is."""
-        cut = self._token.cancelled
-        return earliest(None if cut else self._token.remaining(), self._shutdown.remaining())
+        phase = self._shutdown.remaining()
+        return phase if self._token.cancelled else earliest(self._token.remaining(), phase)
+
+    def next_look(self) -> Deadline | None:
+        """The moment at which `look` has to be called; None while nothing is due."""
+        seconds = self.remaining()
+        return None if seconds is None else Deadline.after(seconds, self._clock)
 
     def look(self) -> None:
         """See to what is due: a deadline of the token, a phase that takes too long."""

@@ -54,7 +54,10 @@ class Exitway:
         for loop in self._feeds:
             loop.fed_from_outside()
         sender = self.senders[0]
+        self.only: Sender[Any] | None = None
+        """Who gets all that leaves here, if that is one."""
         if len(self.senders) == 1 and not self._loops and isinstance(sender, Sender):
+            self.only = sender
             # what a source does for every item, without a step between
             self.append = sender.send_alone  # type: ignore[method-assign]
             self.extend = sender.send_many  # type: ignore[method-assign]
@@ -129,14 +132,19 @@ class Outbox:
                 self._parcels.append(_Large(way_out, items.chunks()))
             elif items:
                 chunk: Any = items if isinstance(items, Packed) else [*items]
-                self._parcels.extend(way_out.parcels(chunk))
+                if self._parcels or way_out.only is None:
+                    self._parcels.extend(way_out.parcels(chunk))
+                else:  # nothing is before it
+                    sent = way_out.only.send_many_nowait(chunk)
+                    if sent < len(chunk):
+                        self._parcels.append((way_out.only, chunk[sent:]))
         self.flush()
 
     def flush(self) -> bool:
         """Send what goes without waiting. True when nothing is left."""
         if self._parcels and self._lock.acquire(blocking=False):
             try:
-                self._move(lambda sender, items: sender.send_many_nowait(items))
+                self._move(_send_some)
             finally:
                 self._lock.release()
         return not self._parcels
@@ -148,10 +156,15 @@ class Outbox:
                 self._move(_send_all)
 
     def on_ready(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called when there may be room again."""
+        """Have `wake` called when there may be room again for something that waits here."""
+
+        def wake_if_something_waits() -> None:
+            if self._parcels:  # it was there before it found no room
+                wake()
+
         for way_out in self._exits:
             for sender in way_out.senders:
-                sender.on_ready(wake)
+                sender.on_ready(wake_if_something_waits)
 
     def close(self) -> None:
         """Nothing more will be sent."""
@@ -187,6 +200,10 @@ class _Large:
 
     way_out: Exitway
     chunks: Iterator[list[Any]]
+
+
+def _send_some(sender: Sender[Any] | BacklogSender, items: list[Any]) -> int:
+    return sender.send_many_nowait(items)
 
 
 def _send_all(sender: Sender[Any] | BacklogSender, items: list[Any]) -> int:

@@ -38,6 +38,10 @@ class Pace:
         late = now - self._next
         self._next = now + self._interval - (late if 0 < late <= CATCH_UP else 0.0)
 
+    def next_due(self, now: float) -> float | None:
+        """When the next may go; None if one may now, so that there is nothing to wait for."""
+        return None if self.allowed(now) else self._next
+
     def wait_time(self, now: float) -> float:
         """Seconds until one may go; 0 if one may now."""
         return max(0.0, self._next - now)

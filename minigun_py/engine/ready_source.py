@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from minigun_py.clock import Clock, Deadline
-from minigun_py.contexts.answer import Harvest, ItemFailure, StageCounts
+from minigun_py.contexts.answer import ItemFailure
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.passive import is_there_already
 from minigun_py.engine.provenance import bytes_of
@@ -139,8 +139,8 @@ class ReadySource:
             except Exception as error:
                 items, wrong = self._rest(), error
             self._taken += len(items)
-        counts = StageCounts(emitted=len(items), usual=len(items), failed=int(wrong is not None))
-        self._ledger.harvested((self.name,), Harvest([], [counts], [], self._clock.now() - began))
+        seconds = self._clock.now() - began
+        self._ledger.drawn(self.name, len(items), seconds, failed=int(wrong is not None))
         if wrong is not None:
             self._over.set()
             self._verdict.items_failed([ItemFailure(self.name, 0, None, wrong)])
@@ -203,6 +203,8 @@ class ReadySource:
 
     def _fitting(self, items: list[Any]) -> int:
         """How many of them a channel would hold at once. While the outer two are small: all."""
+        if len(items) <= 1:
+            return len(items)
         ends = [bytes_of(item) for item in (*items[:1], *items[-1:])]
         if max(ends, default=0) * len(items) <= self._most_bytes:
             return len(items)

@@ -11,7 +11,6 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from typing import Any
 
-from minigun_py.clock import Deadline
 from minigun_py.contexts.registry import traits_of
 from minigun_py.engine.inline_run import inline_run
 from minigun_py.engine.interrupts import Interrupts
@@ -279,9 +278,9 @@ class Run:
         assert self._lanes is not None
         assert self._lanes.outlet is not None
         while True:
-            deadline = Deadline.after(self._lanes.remaining(), self._clock)
+            due = self._lanes.next_look()
             try:
-                outputs = self._lanes.outlet.receive_many(OUTPUTS_AT_ONCE, deadline=deadline)
+                outputs = self._lanes.outlet.receive_many(OUTPUTS_AT_ONCE, deadline=due)
             except WouldBlock:
                 self._lanes.look()
             except (EndOfChannel, ChannelAborted):

@@ -238,7 +238,8 @@ class Receiver(ChannelEnd[T]):
             WouldBlock: `deadline` passed and no item came.
             ValueError: `limit` is below 1.
         """
-        _check_limit(limit)
+        if limit < 1:
+            raise _too_few(limit)
         with self._room.lock:
             self._wait_until_ready(deadline)
             taken = self._room.take_many(limit)
@@ -248,7 +249,8 @@ class Receiver(ChannelEnd[T]):
 
     def receive_many_nowait(self, limit: int) -> list[T]:
         """Receive 1 to `limit` items in order, or raise WouldBlock when there is none."""
-        _check_limit(limit)
+        if limit < 1:
+            raise _too_few(limit)
         with self._room.lock:
             if not self._available():
                 raise WouldBlock("the channel is empty")
@@ -284,6 +286,5 @@ class Receiver(ChannelEnd[T]):
         return waiting
 
 
-def _check_limit(limit: int) -> None:
-    if limit < 1:
-        raise ValueError(f"ask for at least 1 item, not {limit!r}")
+def _too_few(limit: int) -> ValueError:
+    return ValueError(f"ask for at least 1 item, not {limit!r}")

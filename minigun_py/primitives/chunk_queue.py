@@ -54,8 +54,12 @@ class ChunkQueue(Generic[T]):
 
         What is packed and what is not are not taken together.
         """
-        packs = self._whole_packs(most)
-        taken: Any = joined(packs) if packs else self._lists(most)
+        chunks = self._chunks
+        if len(chunks) == 1 and isinstance(chunks[0], list) and len(chunks[0]) <= most:
+            taken: Any = chunks.popleft()
+        else:
+            packs = self._whole_packs(most)
+            taken = joined(packs) if packs else self._lists(most)
         self.count -= len(taken)
         return taken  # type: ignore[no-any-return]
 
