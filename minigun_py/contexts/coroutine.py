@@ -100,6 +100,13 @@ class _LeaseQueue:
         """The next lease; None at the end. Raises `ChannelAborted` if the stream is cut."""
         if self._leases.bound:  # whoever waits for one of its own is in nobody's way
             return await self._receive(worker)
+        if not self._turn.locked():  # nobody waits, so maybe there is no need to
+            try:
+                return self._leases.receive_nowait(worker)
+            except WouldBlock:
+                pass
+            except EndOfChannel:
+                return None
         async with self._turn:
             return await self._receive(worker)
 

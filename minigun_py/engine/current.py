@@ -83,6 +83,13 @@ def current() -> Current:
     return here.current_at(None)
 
 
+def enter(worker: Worker | None) -> Worker | None:
+    """Make this the worker of what this thread or task runs from now on; who was it before."""
+    before = _worker.get()
+    _worker.set(worker)
+    return before
+
+
 class entered:
     """Make this the worker of what this thread or task runs meanwhile."""
 
@@ -92,8 +99,7 @@ class entered:
         self._worker = worker
 
     def __enter__(self) -> None:
-        self._before = _worker.get()
-        _worker.set(self._worker)
+        self._before = enter(self._worker)
 
     def __exit__(self, *_: object) -> None:
         _worker.set(self._before)

@@ -50,11 +50,12 @@ class Delivery:
         """Put out what came of the items at this place, when it is its turn. Never blocks."""
         with self._lock:
             if self._reorder is None:
-                self._outbox.put(outputs)
+                is_empty = self._outbox.put(outputs)
             else:
                 for following in self._reorder.add(place, outputs):
                     self._outbox.put(following)
-            if self._outbox and self._blocked_since is None:
+                is_empty = not self._outbox
+            if not is_empty and self._blocked_since is None:
                 self._blocked_since = self._clock.now()
 
     def put_aside(self, outputs: Sequence[Values]) -> None:

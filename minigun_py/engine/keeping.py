@@ -26,6 +26,8 @@ class Keeping:
     def __init__(self, holds: bool, together: bool, loop: Loop | None) -> None:
         self._holds, self._together, self._loop = holds, together, loop
         self._due: dict[int, float] = {}
+        self.is_kept = holds or loop is not None
+        """Whether there are books to keep, but for when a worker is due."""
         self._held: dict[int, int] = {}
         self._finished: set[int] = set()
 
@@ -57,7 +59,7 @@ class Keeping:
         """
         if harvest.due is not None:
             self._due[worker] = harvest.due
-        if not self._holds and self._loop is None:
+        if not self.is_kept:
             return
         whose = self._whose(worker)
         before = self._held.get(whose, 0)

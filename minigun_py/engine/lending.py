@@ -205,6 +205,8 @@ class Lending:
 
     def delivered(self, lease: Lease, items: int, harvest: Harvest) -> None:
         """What came of so many items of a lease is on its way."""
+        if not (self._keeping.is_kept or self._delivery.keeps_order or harvest.due is not None):
+            return
         with self._lock:
             emptied = lease.flush or lease.last
             self._keeping.answered(lease.worker, items, harvest, emptied)

@@ -125,8 +125,8 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._parcels)
 
-    def put(self, outputs: Sequence[Values]) -> None:
-        """Add what came out at each exit, and send what goes without waiting."""
+    def put(self, outputs: Sequence[Values]) -> bool:
+        """Add what came out at each exit, and send what goes. True when nothing is left."""
         for way_out, items in zip(self._exits, outputs, strict=True):
             if isinstance(items, Spool) and not way_out.is_counted:
                 self._parcels.append(_Large(way_out, items.chunks()))
@@ -138,7 +138,7 @@ class Outbox:
                     sent = way_out.only.send_many_nowait(chunk)
                     if sent < len(chunk):
                         self._parcels.append((way_out.only, chunk[sent:]))
-        self.flush()
+        return not self._parcels or self.flush()
 
     def flush(self) -> bool:
         """Send what goes without waiting. True when nothing is left."""

@@ -88,7 +88,8 @@ class ReadySource:
         self._too_much: list[Any] = []  # drawn, and not taken since it is too large
         self._taken = 0
         self._aborted: ChannelAborted | None = None
-        self._over = threading.Event()  # set when no other item will be taken
+        self._over = threading.Event()  # set when no other item will be taken, and so is:
+        self._is_over = False
         self._wake: Callable[[], None] | None = None
 
     # ------------------------------------------------------------- as a lane
@@ -100,7 +101,7 @@ class ReadySource:
 
     def drain(self) -> None:
         """Give no more."""
-        self._over.set()
+        self._end()
         self._call_wake()
 
     def kill(self, why: str) -> None:
@@ -108,7 +109,7 @@ class ReadySource:
 
     def cut(self, reason: object) -> None:
         """Give no more."""
-        self._over.set()
+        self._end()
 
     # ------------------------------------------------------------- as an inbox
 
@@ -120,7 +121,7 @@ class ReadySource:
     @property
     def waiting(self) -> int:
         """How many are left."""
-        if self._over.is_set():
+        if self._is_over:
             return 0
         left = operator.length_hint(self._items if self._iterator is None else self._iterator, -1)
         return (UNKNOWN if left < 0 else left) + len(self._too_much)
@@ -142,10 +143,10 @@ class ReadySource:
         seconds = self._clock.now() - began
         self._ledger.drawn(self.name, len(items), seconds, failed=int(wrong is not None))
         if wrong is not None:
-            self._over.set()
+            self._end()
             self._verdict.items_failed([ItemFailure(self.name, 0, None, wrong)])
         if not items:
-            self._over.set()
+            self._end()
             raise EndOfChannel("every item was taken")
         return items
 
@@ -159,19 +160,19 @@ class ReadySource:
         with self._lock:
             if self._aborted is None:
                 self._aborted = ChannelAborted(reason)
-        self._over.set()
+        self._end()
         self._call_wake()
 
     def close(self) -> None:
         """Take no more."""
-        self._over.set()
+        self._end()
 
     def statistics(self) -> ChannelStatistics:
         """As of a channel through which all would have gone that was taken."""
         return ChannelStatistics(
             waiting=0,
             capacity=self._capacity,
-            senders=int(not self._over.is_set()),
+            senders=int(not self._is_over),
             receivers=1,
             sent=self._taken,
             received=self._taken,
@@ -186,7 +187,7 @@ class ReadySource:
     def _raise_if_over(self) -> None:
         if self._aborted is not None:
             raise self._aborted
-        if self._over.is_set():
+        if self._is_over:
             raise EndOfChannel("nothing more is taken")
 
     def _draw(self, limit: int) -> list[Any]:
@@ -215,6 +216,10 @@ class ReadySource:
         """What was drawn before an error."""
         items, self._too_much = self._too_much, []
         return items
+
+    def _end(self) -> None:
+        self._is_over = True  # first: whoever is told of the end finds it
+        self._over.set()
 
     def _call_wake(self) -> None:
         if self._wake is not None:

@@ -14,7 +14,7 @@ from minigun_py.contexts.answer import Harvest, ItemFailure
 from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.contexts.kernel import Post, PutOut
 from minigun_py.emission import WORKER_GLOBAL, Target
-from minigun_py.engine.current import Current, entered
+from minigun_py.engine.current import Current, enter, entered
 from minigun_py.engine.dealing import await_and_deal, call_and_deal, dealt, nothing
 from minigun_py.engine.emitted import Emitter
 from minigun_py.engine.in_time import within
@@ -296,18 +296,18 @@ async def _await_in(stage: _Stage, call: Callable[..., Any], item: Any) -> Any:
 class _Timed:
     """Counts the time of a worker. Entered for every chunk, so it is no generator."""
 
-    __slots__ = ("_entered", "_worker")
+    __slots__ = ("_before", "_worker")
 
     def __init__(self, worker: SegmentWorker) -> None:
-        self._worker, self._entered = worker, entered(worker)
+        self._worker = worker
 
     def __enter__(self) -> None:
         self._worker._resume()  # noqa: SLF001 - a part of it
         self._worker._running = True  # noqa: SLF001
-        self._entered.__enter__()
+        self._before = enter(self._worker)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        self._entered.__exit__()
+        enter(self._before)
         self._worker._running = False  # noqa: SLF001
         self._worker._pause()  # noqa: SLF001
         if kind is Stopped:

@@ -176,8 +176,10 @@ class WorkerGroup:
     def _done(self, lease: Lease, harvest: Harvest) -> None:
         items = len(lease.items)
         left = self._left.pop(lease, 0)
-        harvest.failures = [with_note(failure, left) for failure in harvest.failures]
-        again = self._take_out_what_is_tried_again(lease, harvest, left)
+        again: list[ItemFailure] = []
+        if harvest.failures:
+            harvest.failures = [with_note(failure, left) for failure in harvest.failures]
+            again = self._take_out_what_is_tried_again(lease, harvest, left)
         outputs = self._taken_in(lease, harvest, {failure.index for failure in again})
         for failure in again:
             self._try_again(lease, item_of(lease, failure.index), failure.error)
