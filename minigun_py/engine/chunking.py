@@ -46,10 +46,15 @@ def _each_bytes(values: Sequence[Any] | Values) -> int:
 
 
 class ChunkSizer:
-    """The largest chunk that still takes about the target time. `fixed` turns it off."""
+    """The largest chunk that still takes about so many `seconds`. `fixed` turns it off."""
 
-    def __init__(self, fixed: int | None = None, largest: int = LARGEST_CHUNK) -> None:
-        self._fixed, self._largest = fixed, largest
+    def __init__(
+        self,
+        fixed: int | None = None,
+        largest: int = LARGEST_CHUNK,
+        seconds: float = TARGET_SECONDS,
+    ) -> None:
+        self._fixed, self._largest, self._seconds = fixed, largest, seconds
         self.limit = fixed or 1
         """The most items that should travel together now."""
 
@@ -58,8 +63,8 @@ class ChunkSizer:
         if self._fixed is not None or not items:
             return
         each = seconds / items
-        cheap = each * self._largest <= TARGET_SECONDS
-        wanted = self._largest if cheap else int(TARGET_SECONDS / each)
+        cheap = each * self._largest <= self._seconds
+        wanted = self._largest if cheap else int(self._seconds / each)
         if each_bytes:
             wanted = min(wanted, TARGET_BYTES // each_bytes)
         self.limit = max(1, min(wanted, self.limit * GROWTH, self._largest))

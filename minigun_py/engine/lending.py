@@ -16,15 +16,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from contextlib import nullcontext
 from typing import Any
 
-from minigun_py.clock import Clock, Deadline, earliest
+from minigun_py.clock import Clock
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.contexts.context import Traits
 from minigun_py.contexts.kernel import Kernel
 from minigun_py.engine.chunking import ChunkSizer, bytes_to_copy, fair_share
 from minigun_py.engine.delivery import Delivery
+from minigun_py.engine.dues import Dues
 from minigun_py.engine.inlet import Inlet
 from minigun_py.engine.intake import Inbox, Intake, shelves_by
 from minigun_py.engine.keeping import Keeping
@@ -76,7 +76,7 @@ class Lending:
         self.bound = bound = kernel.holds or key is not None
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._turn = threading.Lock() if options.ordered else nullcontext()
+        self._turn = threading.Lock() if options.ordered else None
         remembers = kernel.holds and (tracked or traits.survives_crash)
         self._book = LeaseBook(bound, kernel.stages[0] if remembers else None, tracked)
         self._together, self._copied = traits.runs_coroutines, not traits.shares_memory
@@ -84,6 +84,9 @@ class Lending:
         self._waiting = WaitingRoom(options.queue_size, bound)
         self._retries = options.retry is not None
         self._pace, self._is_paced = Pace.of(options.rate), options.rate is not None
+        self._dues = Dues(self._keeping, self._waiting, self._pace, clock)
+        self.wait_time: Callable[[], float | None] = self._dues.wait_time
+        """Seconds until something is due though nothing comes; None for never."""
         one_by_one = kernel.streams or traits.one_lease_each or (options.ordered and self._retries)
         self._sizer = ChunkSizer(1 if one_by_one else options.chunk, largest=options.queue_size)
         self._closing, self._wakes = False, list[Callable[[], None]]()
@@ -94,12 +97,10 @@ class Lending:
     def receive(self, worker: int, most: int | None = None) -> Lease:
         """For a worker thread: wait for room downstream, for its turn, and for items."""
         self._delivery.wait()
+        if self._turn is None:
+            return self._receive(worker, most)
         with self._turn:
-            while (lease := self._wait_for_lease(worker, most)) is None:
-                pass
-            if lease.items and self._is_paced:
-                self._wait_for_pace()
-            return lease
+            return self._receive(worker, most)
 
     def receive_nowait(self, worker: int, most: int | None = None) -> Lease:
         """For a poll loop: a lease if downstream has room and there is one."""
@@ -133,15 +134,6 @@ class Lending:
         if self._is_paced:
             self._pace.taken(now)
         return self._lend(items, worker)
-
-    def wait_time(self) -> float | None:
-        """Seconds until something is due: a worker, an attempt, or an item by the rate."""
-        due = self._keeping.next_due
-        if self._retries:
-            due = earliest(due, self._waiting.next_due())
-        if self._is_paced:
-            due = earliest(due, self._pace.next_due(self._clock.now()))
-        return None if due is None else max(0.0, due - self._clock.now())
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when `receive_nowait` may give something."""
@@ -259,6 +251,13 @@ class Lending:
 
     # ------------------------------------------------------------- inside
 
+    def _receive(self, worker: int, most: int | None) -> Lease:
+        while (lease := self._wait_for_lease(worker, most)) is None:
+            pass
+        if lease.items and self._is_paced:
+            self._wait_for_pace()
+        return lease
+
     def _wait_for_lease(self, worker: int, most: int | None) -> Lease | None:
         """Wait for a lease; None if the wait was for nothing and has to be begun again."""
         self.raise_if_cut()
@@ -267,17 +266,17 @@ class Lending:
             if lease is not None:
                 return lease
             if not self._admits():
-                self._changed.wait(self._until_due(worker))  # or until an answer, or a cut
+                self._changed.wait(self._dues.wait_time_of(worker))  # or until an answer, or a cut
                 return None
             share = self._share(worker, most)
         try:
-            items = self._intake.take(worker, share, self._deadline(worker))
+            items = self._intake.take(worker, share, self._dues.deadline(worker))
         except WouldBlock as error:
             return self._lend_without_items(worker, stalled=isinstance(error, Stalled))
         except EndOfChannel:
             with self._lock:
                 if self._waiting.waits_for(worker):
-                    self._changed.wait(self._until_due(worker))
+                    self._changed.wait(self._dues.wait_time_of(worker))
                     return None
             return self._last_lease(worker)
         return self._lend(items, worker)
@@ -311,14 +310,6 @@ class Lending:
         if self._retries and self._waiting.full:
             return False
         return not self._delivery.keeps_order or self._delivery.admits(self._book.next_place)
-
-    def _until_due(self, worker: int) -> float | None:
-        due = self._waiting.next_due(worker)
-        return None if due is None else max(0.0, due - self._clock.now())
-
-    def _deadline(self, worker: int) -> Deadline | None:
-        due = earliest(self._keeping.due(worker), self._waiting.next_due(worker))
-        return None if due is None else Deadline(due, self._clock)
 
     def _share(self, worker: int, most: int | None) -> int:
         """How many items a worker may take now; one by one where there is a rate."""

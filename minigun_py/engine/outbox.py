@@ -95,11 +95,7 @@ class Exitway:
 
     def blocked(self) -> float:
         """Seconds that senders have waited so far for room in its targets."""
-        return sum(
-            sender.statistics().blocked_seconds
-            for sender in self.senders
-            if isinstance(sender, Sender)
-        )
+        return sum(sender.waited() for sender in self.senders if isinstance(sender, Sender))
 
     def capacity(self) -> int:
         """The most items that may wait for the one of its targets that takes fewest."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from minigun_py.contexts.answer import Harvest
 from minigun_py.engine.bound_source import BoundSource
@@ -30,6 +30,10 @@ from minigun_py.plan.stage import Producer
 from minigun_py.primitives.spool import Values
 
 __all__ = ["Source", "SourceLane"]
+
+BETWEEN_ENTRIES: Final = 0.02
+"""Seconds of drawing, about, after which the books are kept and it is seen whether to go on. Items
+do not wait for that; but whoever is woken by one waits for the thread that does it."""
 
 
 class Source:
@@ -214,7 +218,8 @@ class SourceLane:
         self._ledger.waited(self.name, blocked=blocked)
 
     def _draw_all(self) -> None:
-        sizer = ChunkSizer(1 if self._pace.limits else None, self._largest_chunk)
+        fixed = 1 if self._pace.limits else None
+        sizer = ChunkSizer(fixed, self._largest_chunk, BETWEEN_ENTRIES)
         try:
             self._source.open()
             while self._may_draw():

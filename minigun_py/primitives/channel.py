@@ -56,7 +56,7 @@ from minigun_py.errors import (
 )
 from minigun_py.primitives.channel_end import ChannelEnd
 from minigun_py.primitives.packed import Packed
-from minigun_py.primitives.room import ChannelStatistics, Room
+from minigun_py.primitives.room import ChannelStatistics, Room, Sleepers, wake
 from minigun_py.primitives.scale import Scale
 
 __all__ = ["ChannelStatistics", "Receiver", "Sender", "open_channel"]
@@ -106,7 +106,8 @@ class Sender(ChannelEnd[T]):
         """
         weights = None if self._room.scale is None else self._room.scale.weigh((item,))
         with self._room.lock:
-            self._put(item, weights)
+            sleepers = self._put(item, weights)
+        wake(sleepers)
         if self._peer.wakes:
             self._peer.call_wakes()
 
@@ -125,18 +126,20 @@ class Sender(ChannelEnd[T]):
             return
         weights = None if room.scale is None else room.scale.weigh((item,))
         with room.lock:
-            self._put(item, weights)
+            sleepers = self._put(item, weights)
             if _HAS_GLOBAL_LOCK and self._own.open == 1:
                 room.grant(AT_ONCE - 1)
+        wake(sleepers)
         if self._peer.wakes:
             self._peer.call_wakes()
 
-    def _put(self, item: T, weights: list[int] | None) -> None:
+    def _put(self, item: T, weights: list[int] | None) -> Sleepers:
         if weights is None:
-            self._wait_until_ready()
+            if not self._available():
+                self._wait_until_ready()
         else:
             self._wait_until_some_fit(weights)
-        self._room.put(item, weights)
+        return self._room.put(item, weights)
 
     def _tell(self) -> None:
         """Somebody waits for what was put in without the lock, or nobody will ever take it."""
@@ -184,7 +187,8 @@ class Sender(ChannelEnd[T]):
             if free < len(items) and isinstance(items, Packed):
                 free = items.within(free) or (0 if room.items.count else free)
             part = items[start : start + free] if start or len(items) > free else items
-            room.put_many(part, weights)
+            sleepers = room.put_many(part, weights)
+        wake(sleepers)
         if part and self._peer.wakes:
             self._peer.call_wakes()
         return len(part)

@@ -42,10 +42,10 @@ class ChannelEnd(ABC, Generic[T]):
             self._closed = True
             self._own.open -= 1
             self._own.set_wake(self, None)
-            self._own.condition.notify_all()  # a thread may be blocked on this very end
+            self._own.wake_all()  # a thread may be blocked on this very end
             last = not self._own.open
             if last:
-                self._peer.condition.notify_all()
+                self._peer.wake_all()
             dropped = None if room.receivers.open else room.discard()
         del dropped  # without the lock: a destructor may use the channel
         if last:
@@ -62,8 +62,8 @@ class ChannelEnd(ABC, Generic[T]):
                 return
             room.aborted, room.reason = True, reason
             dropped = room.discard()
-            self._own.condition.notify_all()
-            self._peer.condition.notify_all()
+            self._own.wake_all()
+            self._peer.wake_all()
         del dropped  # without the lock: a destructor may use the channel
         self._own.call_wakes()
         self._peer.call_wakes()
@@ -90,6 +90,11 @@ class ChannelEnd(ABC, Generic[T]):
     def waiting(self) -> int:
         """How many items wait, read without the lock: already history when it is returned."""
         return self._room.items.count + len(self._room.incoming)
+
+    def waited(self) -> float:
+        """Seconds that threads have been blocked on this side so far, added up."""
+        with self._room.lock:
+            return self._own.waited()
 
     def statistics(self) -> ChannelStatistics:
         """The channel's books, consistent with each other. Allowed on a closed end."""

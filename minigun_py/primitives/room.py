@@ -15,7 +15,8 @@ thread does without that was granted some room.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
 from typing import Generic, TypeVar
 
@@ -24,7 +25,7 @@ from minigun_py.primitives.chunk_queue import ChunkQueue
 from minigun_py.primitives.scale import Scale
 from minigun_py.record import record
 
-__all__ = ["ChannelStatistics", "Room", "Side"]
+__all__ = ["ChannelStatistics", "Room", "Side", "Sleepers", "wake"]
 
 T = TypeVar("T")
 
@@ -56,6 +57,16 @@ class ChannelStatistics:
     peak: int
     blocked_seconds: float
     starved_seconds: float
+
+
+Sleepers = Sequence[threading.Lock]
+"""Threads that sleep, each on a lock that is released to wake it."""
+
+
+def wake(sleepers: Sleepers) -> None:
+    """Wake them."""
+    for sleeper in sleepers:
+        sleeper.release()
 
 
 class Room(Generic[T]):
@@ -97,23 +108,26 @@ class Room(Generic[T]):
         self.reason: object = None
         self.sent = self.received = self.discarded = self.peak = 0
 
-    def put(self, item: T, weights: list[int] | None = None) -> None:
-        """Put one item in; the caller has seen that there is room, and so taken over."""
-        if self.scale is not None:
+    def put(self, item: T, weights: list[int] | None = None) -> Sleepers:
+        """Put one item in; the caller has seen that there is room, and so taken over.
+
+        Returns who is to be woken, which is best done without the lock: who wakes up wants it.
+        """
+        if self.scale is not None and (weights is not None or self.scale.weighs):
             self.scale.put(1, weights, self.items.count)
         self.items.append(item)
         self.sent += 1
         if self.items.count > self.peak:  # by one at most
             self.peak += 1
-        self._tell_of_items(1)
+        return self._awaiting_items(1)
 
-    def put_many(self, items: list[T], weights: list[int] | None = None) -> None:
-        """Put items in; the caller has seen that there is room for all."""
+    def put_many(self, items: list[T], weights: list[int] | None = None) -> Sleepers:
+        """Put items in; the caller has seen that there is room for all. Returns as `put`."""
         self._enter(items, weights)
-        self._tell_of_items(len(items))
+        return self._awaiting_items(len(items))
 
     def _enter(self, items: list[T], weights: list[int] | None = None) -> None:
-        if self.scale is not None:
+        if self.scale is not None and (weights is not None or self.scale.weighs):
             self.scale.put(len(items), weights, self.items.count)
         self.items.extend(items)
         self.sent += len(items)
@@ -124,7 +138,8 @@ class Room(Generic[T]):
         if self.grantee == get_ident():
             self.granted = 0
         granted = self.granted  # first: what is put in meanwhile counts twice, and never not at all
-        return max(0, self.capacity - granted - self.take_over())
+        waiting = self.take_over() if self.incoming else self.items.count
+        return max(0, self.capacity - granted - waiting)
 
     def grant(self, most: int) -> None:
         """Let the calling thread put up to so many in without the lock, behind the one it has put.
@@ -145,7 +160,7 @@ class Room(Generic[T]):
     def take_over(self) -> int:
         """Count what was put in without the lock, to which more may come. How many items wait."""
         if self.incoming:
-            self.put_many(self._arrived())
+            wake(self.put_many(self._arrived()))
         return self.items.count
 
     def _arrived(self) -> list[T]:
@@ -168,16 +183,19 @@ class Room(Generic[T]):
         self._tell_of_room(len(taken))
         return taken
 
-    def _tell_of_items(self, count: int) -> None:
-        if self.receivers.blocked:
-            self.receivers.condition.notify(count)
-        self.awaited = bool(self.receivers.blocked or self.receivers.wakes)
+    def _awaiting_items(self, count: int) -> Sleepers:
+        """As many of the blocked receivers as there are items for."""
+        blocked = self.receivers.blocked
+        self.awaited = bool(blocked or self.receivers.wakes)
+        return self.receivers.notified(count) if blocked else ()
 
     def _tell_of_room(self, taken: int) -> None:
         """Notify senders: as many as items have gone, or all where it depends on their weights."""
-        weighed = self.scale is not None and self.scale.take(taken)
+        weighed = self.scale is not None and self.scale.weighs
+        if weighed:
+            self.scale.take(taken)  # type: ignore[union-attr]
         if self.senders.blocked:
-            self.senders.condition.notify(self.senders.blocked if weighed else taken)
+            wake(self.senders.notified(self.senders.blocked if weighed else taken))
 
     def discard(self) -> ChunkQueue[T]:
         """Empty the room; the caller drops the items once it has let go of the lock."""
@@ -185,7 +203,7 @@ class Room(Generic[T]):
         self._enter(self._arrived())
         dropped, self.items = self.items, ChunkQueue()
         self.discarded += dropped.count
-        if self.scale is not None:
+        if self.scale is not None and self.scale.weighs:
             self.scale.take(dropped.count)
         return dropped
 
@@ -209,10 +227,11 @@ class Room(Generic[T]):
 class Side:
     """The senders or the receivers: how many are open, who of them waits, and whom to wake."""
 
-    __slots__ = ("blocked", "clock", "condition", "open", "seconds", "wakes")
+    __slots__ = ("_lock", "_sleepers", "blocked", "clock", "open", "seconds", "wakes")
 
     def __init__(self, lock: threading.Lock, clock: Clock) -> None:
-        self.condition = threading.Condition(lock)
+        self._lock = lock
+        self._sleepers: deque[threading.Lock] = deque()  # of blocked threads, who is not notified
         self.clock = clock
         self.open = 1
         self.blocked = 0  # threads in `wait`
@@ -220,17 +239,46 @@ class Side:
         self.wakes: Mapping[object, Callable[[], None]] = {}  # replaced, never changed
 
     def wait(self, timeout: float | None) -> None:
-        """Wait for a notification, or `timeout` seconds. The caller then looks again."""
+        """Wait for a notification, or `timeout` seconds. The caller then looks again.
+
+        It lets go of the lock meanwhile. A thread sleeps on a lock that it has taken itself, as in
+        `threading.Condition`, which does not tell whom it would wake.
+        """
+        sleeper = threading.Lock()
+        sleeper.acquire()
+        self._sleepers.append(sleeper)
         self.blocked += 1
         self.seconds -= self.clock.now()
+        self._lock.release()
+        told = False
         try:
-            self.condition.wait(None if timeout is None else min(timeout, threading.TIMEOUT_MAX))
+            told = self.sleep(sleeper, timeout)
         except BaseException:
-            self.condition.notify()  # it may have been this thread that was notified: pass it on
+            self._lock.acquire()
+            wake(self.notified(1))  # it may have been this thread that was notified: pass it on
             raise
+        else:
+            self._lock.acquire()
         finally:
+            if not told and sleeper in self._sleepers:
+                self._sleepers.remove(sleeper)
             self.seconds += self.clock.now()
             self.blocked -= 1
+
+    def sleep(self, sleeper: threading.Lock, timeout: float | None) -> bool:
+        """Sleep until somebody wakes the sleeper, or for so many seconds; whether it was woken."""
+        if timeout is None:
+            return sleeper.acquire()
+        return sleeper.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+
+    def notified(self, most: int) -> Sleepers:
+        """Some who sleep, and have been told by that; the caller wakes them."""
+        sleepers = self._sleepers
+        return [sleepers.popleft() for _ in range(min(most, len(sleepers)))]
+
+    def wake_all(self) -> None:
+        """Have all who sleep look again."""
+        wake(self.notified(len(self._sleepers)))
 
     def waited(self) -> float:
         """Seconds waited so far, added up over threads, with the waits that still last."""

@@ -35,7 +35,9 @@ class Scale:
         self._size_of, self._bound = size_of, bound
         self._small = bound // (2 * capacity)
         self._unseen = 0  # how many may pass before the next is looked at
-        self._waiting: deque[int] | None = None  # the weight of each, once that matters
+        self._waiting: deque[int] = deque()  # the weight of each, once that matters
+        self.weighs = False
+        """Whether it matters: from the first item on that was worth being weighed."""
         self.bytes = 0
         """About how many bytes wait."""
 
@@ -43,7 +45,7 @@ class Scale:
         """The weights of as many items as may fit at the best. None: they are not worth it."""
         if start >= len(items):
             return None
-        if self._waiting is None:
+        if not self.weighs:
             self._unseen -= len(items) - start
             if self._unseen > 0:
                 return None
@@ -68,7 +70,7 @@ class Scale:
     @property
     def unseen(self) -> int:
         """How many items may be put in that nobody looks at."""
-        return self._unseen - 1 if self._waiting is None else 0
+        return 0 if self.weighs else self._unseen - 1
 
     def fitting(self, weights: Sequence[int]) -> int:
         """How many of these fit now, the first ones first; one if nothing waits."""
@@ -84,18 +86,17 @@ class Scale:
         self._unseen -= count
 
     def put(self, count: int, weights: Sequence[int] | None, before: int) -> None:
-        """So many items are put in, behind so many that were there `before`."""
-        if self._waiting is None:
-            if weights is None:
-                return
-            self._waiting = deque([0] * before)
+        """So many items are put in, behind so many that were there `before`.
+
+        Not before there are weights: none need be told of what is put in before that.
+        """
+        if not self.weighs:
+            self.weighs = True
+            self._waiting.extend([0] * before)
         self._waiting.extend(weights[:count] if weights is not None else [0] * count)
         self.bytes += sum(weights[:count]) if weights is not None else 0
 
-    def take(self, count: int) -> bool:
-        """So many items are taken out. Whether that may make room for several others."""
-        if self._waiting is None:
-            return False
+    def take(self, count: int) -> None:
+        """So many items are taken out of those that were weighed."""
         for _ in range(count):
             self.bytes -= self._waiting.popleft()
-        return True

@@ -19,6 +19,7 @@ from minigun_py.errors import (
     WouldBlock,
 )
 from minigun_py.primitives.channel import Receiver, Sender, open_channel
+from minigun_py.primitives.room import Side
 from minigun_py.testing.clock import VirtualClock
 
 LIMIT = 10.0  # seconds that a wait may take before the test has failed
@@ -487,12 +488,12 @@ def test_an_interrupted_wait_leaves_the_channel_as_it_was(
     # No real signal: CPython may sleep through one that comes just as a thread falls asleep.
     sender, receiver = open_ends(1, clock)
 
-    def interrupted(timeout: float | None) -> None:
+    def interrupted(*_: object) -> None:
         clock.advance(2)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(receiver._own.condition, "wait", interrupted)
+        patch.setattr(Side, "sleep", interrupted)
         with pytest.raises(KeyboardInterrupt):
             receiver.receive()
     clock.advance(5)
@@ -508,12 +509,12 @@ def test_an_interrupted_wait_passes_its_notification_on(
     consumer = background.submit(receiver.clone().receive)
     clock.wait_until_blocked(receiver)
 
-    def interrupted(timeout: float | None) -> None:
+    def interrupted(*_: object) -> None:
         sender._room.items.append("item")  # notified of it is the thread that is interrupted
         sender._room.sent += 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(receiver._own.condition, "wait", interrupted)
+    monkeypatch.setattr(Side, "sleep", interrupted)
     with pytest.raises(KeyboardInterrupt):
         receiver.receive()
     assert consumer.result(LIMIT) == "item"
