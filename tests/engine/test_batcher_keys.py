@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigun_py.engine.batcher import Batcher
-from minigun_py.primitives.size import estimated_bytes
+from minigun_py.primitives.size import LOOKED_AT, estimated_bytes
 
 
 def odd(number: int) -> int:
@@ -106,6 +107,26 @@ def test_texts_and_buffers_are_as_large_as_they_are_long(item: Any, size: int) -
 @pytest.mark.parametrize("many", [["x" * 1000], ("x" * 1000,), {"x" * 1000}, {"a": "x" * 1000}])
 def test_a_container_is_as_large_as_what_is_in_it(many: Any) -> None:
     assert estimated_bytes(many) > 1000
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, frozenset, dict.fromkeys])
+def test_of_a_large_container_only_some_is_looked_at(kind: Any) -> None:
+    looked_at = 0
+
+    class Seen:
+        def __sizeof__(self) -> int:
+            nonlocal looked_at
+            looked_at += 1
+            return 1000
+
+    many = 10_000
+    assert estimated_bytes(kind([Seen() for _ in range(many)])) > many * 1000
+    assert looked_at <= LOOKED_AT
+
+
+def test_what_is_looked_at_of_a_list_lies_all_over_it() -> None:
+    rising = ["x" * n for n in range(10_000)]
+    assert estimated_bytes(rising) == pytest.approx(sum(map(sys.getsizeof, rising)), rel=0.05)
 
 
 def test_an_array_is_as_large_as_its_buffer() -> None:

@@ -36,6 +36,13 @@ def test_it_does_not_grow_beyond_the_largest() -> None:
     assert sizer.limit == 10
 
 
+def test_the_time_that_they_fill_can_be_another() -> None:
+    sizer = ChunkSizer(seconds=1.0)
+    for _ in range(3):
+        sizer.measured(1, 0.1)
+    assert sizer.limit == 10
+
+
 def test_items_of_a_known_cost_fill_the_target_time() -> None:
     sizer = ChunkSizer()
     for _ in range(5):

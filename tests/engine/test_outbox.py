@@ -151,6 +151,19 @@ def test_room_downstream_wakes_who_asked_for_it() -> None:
     assert woken == [True]
 
 
+def test_nobody_is_woken_by_room_that_nothing_waits_for() -> None:
+    outbox, receiver = one_exit(2)
+    woken: list[int] = []
+    outbox.on_ready(lambda: woken.append(1))
+    before = len(woken)
+    outbox.put([[1, 2]])
+    receiver.receive_many_nowait(1)
+    assert len(woken) == before
+    outbox.put([[3, 4]])
+    receiver.receive_many_nowait(1)
+    assert len(woken) == before + 1
+
+
 def test_a_closed_outbox_ends_the_stream() -> None:
     outbox, receiver = one_exit(2)
     outbox.put([[1]])

@@ -22,6 +22,14 @@ def test_the_next_waits_for_the_interval() -> None:
     assert pace.allowed(102.0)
 
 
+def test_it_is_due_when_the_next_may_go_unless_one_may_now() -> None:
+    pace = Pace(2.0)
+    assert pace.next_due(100.0) is None
+    pace.taken(100.0)
+    assert pace.next_due(101.0) == 102.0
+    assert pace.next_due(102.0) is None
+
+
 def test_a_rest_is_not_made_good() -> None:
     pace = Pace(1.0)
     pace.taken(100.0)
