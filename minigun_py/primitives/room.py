@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import get_ident
 from typing import Generic, TypeVar
 
@@ -63,10 +63,13 @@ Sleepers = Sequence[threading.Lock]
 """Threads that sleep, each on a lock that is released to wake it."""
 
 
-def wake(sleepers: Sleepers) -> None:
-    """Wake them."""
+def wake(sleepers: Iterable[threading.Lock]) -> None:
+    """Wake them, but for who has been woken meanwhile."""
     for sleeper in sleepers:
-        sleeper.release()
+        try:
+            sleeper.release()
+        except RuntimeError:
+            continue
 
 
 class Room(Generic[T]):
@@ -227,11 +230,12 @@ class Room(Generic[T]):
 class Side:
     """The senders or the receivers: how many are open, who of them waits, and whom to wake."""
 
-    __slots__ = ("_lock", "_sleepers", "blocked", "clock", "open", "seconds", "wakes")
+    __slots__ = ("_lock", "_sleepers", "_told", "blocked", "clock", "open", "seconds", "wakes")
 
     def __init__(self, lock: threading.Lock, clock: Clock) -> None:
         self._lock = lock
         self._sleepers: deque[threading.Lock] = deque()  # of blocked threads, who is not notified
+        self._told: set[threading.Lock] = set()  # and who is
         self.clock = clock
         self.open = 1
         self.blocked = 0  # threads in `wait`
@@ -250,35 +254,44 @@ class Side:
         self.blocked += 1
         self.seconds -= self.clock.now()
         self._lock.release()
-        told = False
         try:
-            told = self.sleep(sleeper, timeout)
+            self.sleep(sleeper, timeout)
         except BaseException:
             self._lock.acquire()
+            self._forget(sleeper)
             wake(self.notified(1))  # it may have been this thread that was notified: pass it on
             raise
         else:
             self._lock.acquire()
+            self._forget(sleeper)
         finally:
-            if not told and sleeper in self._sleepers:
-                self._sleepers.remove(sleeper)
             self.seconds += self.clock.now()
             self.blocked -= 1
 
-    def sleep(self, sleeper: threading.Lock, timeout: float | None) -> bool:
-        """Sleep until somebody wakes the sleeper, or for so many seconds; whether it was woken."""
+    def sleep(self, sleeper: threading.Lock, timeout: float | None) -> None:
+        """Sleep until somebody wakes the sleeper, or for so many seconds. Without the lock."""
         if timeout is None:
-            return sleeper.acquire()
-        return sleeper.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+            sleeper.acquire()
+        else:
+            sleeper.acquire(timeout=min(timeout, threading.TIMEOUT_MAX))
+
+    def _forget(self, sleeper: threading.Lock) -> None:
+        if sleeper in self._told:
+            self._told.remove(sleeper)
+        else:
+            self._sleepers.remove(sleeper)
 
     def notified(self, most: int) -> Sleepers:
         """Some who sleep, and have been told by that; the caller wakes them."""
         sleepers = self._sleepers
-        return [sleepers.popleft() for _ in range(min(most, len(sleepers)))]
+        told = [sleepers.popleft() for _ in range(min(most, len(sleepers)))]
+        self._told.update(told)
+        return told
 
     def wake_all(self) -> None:
-        """Have all who sleep look again."""
-        wake(self.notified(len(self._sleepers)))
+        """Have all look again, with those whom somebody has told and was kept from waking."""
+        self.notified(len(self._sleepers))
+        wake(tuple(self._told))
 
     def waited(self) -> float:
         """Seconds waited so far, added up over threads, with the waits that still last."""

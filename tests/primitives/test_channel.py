@@ -520,6 +520,45 @@ def test_an_interrupted_wait_passes_its_notification_on(
     assert consumer.result(LIMIT) == "item"
 
 
+def test_an_interrupted_wait_tells_others_and_not_itself(
+    clock: WatchedClock, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, receiver = open_ends(1, clock)
+    consumers = []
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.undo()
+        consumers.append(background.submit(receiver.clone().receive))  # behind the other
+        clock.wait_until_blocked(receiver)
+        sender._room.items.append("item")
+        sender._room.sent += 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Side, "sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        receiver.receive()
+    assert consumers[0].result(LIMIT) == "item"
+
+
+def test_who_was_told_and_not_woken_is_woken_by_a_cut(
+    clock: WatchedClock, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, receiver = open_ends(1, clock)
+    consumer = background.submit(receiver.receive)
+    clock.wait_until_blocked(receiver)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("minigun_py.primitives.channel.wake", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sender.send("item")
+    sender.abort("interrupted")
+    with pytest.raises(ChannelAborted):
+        consumer.result(LIMIT)
+
+
 # -- wake callbacks --------------------------------------------------------------------------
 
 
