@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from minigun_py.engine.depth_first import DepthFirstRun
 from minigun_py.engine.ledger import Ledger
@@ -15,7 +15,10 @@ from minigun_py.primitives.cancel import CancelToken
 if TYPE_CHECKING:
     from minigun_py.engine.chain_run import ChainRun
 
-__all__ = ["inline_run"]
+__all__ = ["InlineRun", "inline_run"]
+
+InlineRun: TypeAlias = "DepthFirstRun | ChainRun"
+"""Either way of running without channels."""
 
 
 def inline_run(
@@ -25,7 +28,7 @@ def inline_run(
     token: CancelToken,
     outputs_wanted: bool,
     books: SourceBooks | None = None,
-) -> DepthFirstRun | ChainRun:
+) -> InlineRun:
     """One inline run."""
     if books is None and any(segment.head.pulls for segment in segments):
         from minigun_py.engine.chain_run import ChainRun, chain_of  # here: few runs are one

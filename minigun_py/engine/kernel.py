@@ -35,21 +35,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.contexts.kernel import Control, Functions, Post
 from minigun_py.contexts.registry import traits_of
-from minigun_py.engine.bound_coroutines import BoundCoroutineSegment
 from minigun_py.engine.bound_segment import BoundSegment
 from minigun_py.engine.bound_source import BoundSource
-from minigun_py.engine.bound_stream import BoundStream
 from minigun_py.engine.codegen import generate
-from minigun_py.engine.flow import generate_flow
 from minigun_py.engine.loops import Loops
 from minigun_py.engine.verdict import Verdict
 from minigun_py.engine.worker_rules import WorkerRules
 from minigun_py.plan.segment import Segment, portable
+
+if TYPE_CHECKING:
+    from minigun_py.engine.bound_coroutines import BoundCoroutineSegment
 
 __all__ = ["SegmentKernel", "kernel_for"]
 
@@ -96,10 +96,13 @@ class SegmentKernel:
         usual = [way_out.stage for way_out in self.exits if not way_out.references]
         self.gathered = frozenset(filter(self._gathers, range(len(segment.stages))))
         self.loops: Loops = generate(segment, usual, awaits, self.gathered)
+        self._bound = _bound(segment)
 
     @cached_property
     def flow(self) -> Loops | None:
         """Of a source: the loops as a generator, if they can be one."""
+        from minigun_py.engine.flow import generate_flow  # here: for inline runs
+
         return generate_flow(self.segment, self.gathered) if len(self.exits) == 1 else None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -148,14 +151,24 @@ class SegmentKernel:
     def bind(self, exits: Sequence[Any] | None = None, post: Post | None = None) -> BoundSegment:
         """A copy for one worker, with lists as exits unless others are given."""
         exits = [[] for _ in self.exit_stages] if exits is None else exits
-        kind = BoundStream if self.segment.head.pulls else BoundSegment
-        if self.segment.is_source:
-            kind = BoundSource
-        return kind(self, exits, post or Post(1, self.control))
+        return self._bound(self, exits, post or Post(1, self.control))
 
     def bind_coroutines(self, post: Post) -> BoundCoroutineSegment:
         """A copy for the first task of an event loop."""
+        from minigun_py.engine.bound_coroutines import BoundCoroutineSegment  # here: for few
+
         return BoundCoroutineSegment(self, [[] for _ in self.exit_stages], post)
+
+
+def _bound(segment: Segment) -> type[BoundSegment]:
+    """What a copy for a worker is. It is imported by now: who has been forked imports nothing."""
+    if segment.is_source:
+        return BoundSource
+    if segment.head.pulls:
+        from minigun_py.engine.bound_stream import BoundStream  # here: for few
+
+        return BoundStream
+    return BoundSegment
 
 
 def kernel_for(

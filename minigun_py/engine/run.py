@@ -1,7 +1,6 @@
 """One run of a plan: begun, waited for, ended in order, and told of in a report.
 
-It chooses between the two ways of running, depth first or with lanes, and is where a run's ending
-becomes what the caller sees: a report, or one exception that carries it.
+Here a run's ending becomes what the caller sees: a report, or one exception that carries it.
 """
 
 from __future__ import annotations
@@ -9,18 +8,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigun_py.contexts.registry import traits_of
-from minigun_py.engine.inline_run import inline_run
 from minigun_py.engine.interrupts import Interrupts
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.onlooker import Onlooker
-from minigun_py.engine.orchestrator import Orchestrator
 from minigun_py.engine.report import RunReport, StageReport
 from minigun_py.engine.run_settings import RunSettings
 from minigun_py.engine.source_books import books_of
 from minigun_py.engine.verdict import Verdict
+from minigun_py.engine.way_of_running import way_of_running
 from minigun_py.errors import (
     ChannelAborted,
     EndOfChannel,
@@ -35,6 +33,9 @@ from minigun_py.plan.stage import Producer
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.channel import Receiver
 from minigun_py.primitives.daemon import daemon_thread
+
+if TYPE_CHECKING:
+    from minigun_py.engine.orchestrator import Orchestrator
 
 __all__ = ["Run"]
 
@@ -71,9 +72,9 @@ class Run:
         self._plan = plan
         self._forks = any(traits_of(segment.spec.kind).forks for segment in plan.segments)
         self._books = books_of(plan, settings.checkpoint, name, self._clock, self._verdict.fail)
-        parts = (plan.segments, self._ledger, self._verdict, self._cut, outputs, self._books)
-        self._inline = inline_run(*parts) if plan.all_inline else None
-        self._lanes = None if plan.all_inline else Orchestrator(*parts)
+        self._inline, self._lanes = way_of_running(
+            plan, self._ledger, self._verdict, self._cut, outputs, self._books
+        )
         self._onlooker = Onlooker(settings.view, self.statistics) if settings.view else None
         self._thread: threading.Thread | None = None
         self._began = self._clock.now()

@@ -7,7 +7,6 @@ awaited they are driven through without an event loop.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import copy_context
 from typing import Any
@@ -16,6 +15,7 @@ from minigun_py.contexts.event_loop import EventLoop
 from minigun_py.engine.actor import actor_of
 from minigun_py.engine.kept import Kept
 from minigun_py.errors import UsageError
+from minigun_py.plan.introspection import is_awaitable
 from minigun_py.plan.signature import is_coroutine, is_generator
 from minigun_py.plan.stage import DeclaredStage
 
@@ -111,7 +111,7 @@ async def _end(rest: Any, teardown: Callable[[Any], Any] | None, state: Any) -> 
     try:
         if teardown is not None:
             ended = teardown(state)
-            if inspect.isawaitable(ended):
+            if is_awaitable(ended):
                 await ended
     finally:
         if rest is not None:

@@ -9,7 +9,6 @@ annotations says nothing, and nothing is said of it.
 from __future__ import annotations
 
 import builtins
-import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any, Final, TypeVar
 from minigun_py.emission import To
 from minigun_py.plan.fitting import Types, can_fit, element_of, joined, members_of, shown
 from minigun_py.plan.graph import StageGraph
+from minigun_py.plan.introspection import VARARGS
 from minigun_py.plan.passing import Passing, passing_of
 from minigun_py.plan.signature import Output, called, is_generator
 from minigun_py.plan.stage import DeclaredStage, OwnStage, Producer
@@ -30,12 +30,6 @@ T = TypeVar("T")
 
 _NOT_ITS_OWN: Final = ("__wrapped__", "__no_type_check__")
 """Attributes of functions whose annotations are those of another function, or no types."""
-
-_PLACED: Final = (
-    inspect.Parameter.POSITIONAL_ONLY,
-    inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    inspect.Parameter.VAR_POSITIONAL,
-)
 
 
 @record
@@ -208,12 +202,14 @@ def _parameters(function: Callable[..., Any]) -> tuple[str | None, Sequence[str]
     if isinstance(function, FunctionType | MethodType) and not hasattr(function, "__signature__"):
         code = function.__code__  # as `signature` reads it, in a tenth of the time
         given = code.co_argcount + code.co_kwonlyargcount
-        names = code.co_varnames[: given + bool(code.co_flags & inspect.CO_VARARGS)]
+        names = code.co_varnames[: given + bool(code.co_flags & VARARGS)]
         placed = [*names[: code.co_argcount], *names[given:]]
         bound = isinstance(function, MethodType)
         return (placed[bound] if len(placed) > bound else None), names
+    import inspect  # here: most stages are functions
+
     parameters = inspect.signature(function).parameters
-    placed = [name for name, p in parameters.items() if p.kind in _PLACED]
+    placed = [name for name, p in parameters.items() if p.kind <= p.VAR_POSITIONAL]
     return (placed[0] if placed else None), list(parameters)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dis
 import functools
-import inspect
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType, MethodType
 from typing import Any
@@ -62,9 +61,10 @@ def _assigned(code: CodeType, free: frozenset[str], receiver: str | None) -> Ite
             case "STORE_ATTR" | "DELETE_ATTR" if receiver is not None:
                 if _object_at(instructions, position) == receiver:
                     yield f"{receiver}.{name}"
-    for nested in filter(inspect.iscode, code.co_consts):
-        names = frozenset(nested.co_freevars)
-        yield from _assigned(nested, free & names, receiver if receiver in names else None)
+    for nested in code.co_consts:
+        if isinstance(nested, CodeType):
+            names = frozenset(nested.co_freevars)
+            yield from _assigned(nested, free & names, receiver if receiver in names else None)
 
 
 def _object_at(instructions: list[dis.Instruction], position: int) -> str | None:

@@ -7,7 +7,6 @@ pipeline's own, in the order in which they were declared.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -66,6 +65,8 @@ def checked_hook(
     plain_function("a hook", function, where)
     least, most = _TAKES.get(kind, (0, 0))
     extra = 0 if bound else 1
+    import inspect  # here: few pipelines have hooks
+
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a built-in that does not tell its signature
@@ -83,6 +84,8 @@ def checked_hook(
 
 def takes_argument(function: Callable[..., Any]) -> bool:
     """Whether a hook that may take an argument does."""
+    import inspect
+
     try:
         inspect.signature(function).bind(None)
     except (TypeError, ValueError):

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import dis
 import functools
-import inspect
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import PurePath
-from types import CodeType, FunctionType, MemberDescriptorType, MethodType
+from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final
 
 from minigun_py.record import record
@@ -155,6 +154,8 @@ def _of_function(function: FunctionType) -> Iterator[_Held]:
 
 @_holdings.register(functools.partial)
 def _of_partial(partial: functools.partial[Any]) -> Iterator[_Held]:
+    import inspect  # here: for few
+
     yield _Held(partial, "", "", partial.func)
     try:
         parameters = list(inspect.signature(partial.func).parameters.values())
@@ -184,7 +185,7 @@ def _of_class(kind: type) -> Iterator[_Held]:
 @_holdings.register(MethodType)
 def _of_method(method: MethodType) -> Iterator[_Held]:
     yield _Held(method, "", "", method.__func__)
-    if inspect.isclass(method.__self__):
+    if isinstance(method.__self__, type):
         yield _Held(method, "", "", method.__self__)
     else:
         yield from _of_object(method, method.__self__)
@@ -199,7 +200,7 @@ def _of_object(holder: Any, thing: Any) -> Iterator[_Held]:
 def _attributes(thing: object) -> dict[str, Any]:
     """What an object has in its slots and in its dictionary."""
     kinds = type(thing).__mro__
-    slots = (n for k in kinds for n, v in vars(k).items() if inspect.ismemberdescriptor(v))
+    slots = (n for k in kinds for n, v in vars(k).items() if isinstance(v, MemberDescriptorType))
     try:
         held = {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
         return held | getattr(thing, "__dict__", {})
@@ -209,15 +210,16 @@ def _attributes(thing: object) -> dict[str, Any]:
 
 def _with_attributes(held: _Held) -> Iterator[tuple[str, Any]]:
     yield held.variable, held.value
-    if not inspect.ismodule(held.value):  # the locks of a whole library
+    if not isinstance(held.value, ModuleType):  # the locks of a whole library
         for name, value in _attributes(held.value).items():
             yield f"{held.variable}.{name}", value
 
 
 def _global_names(code: CodeType) -> dict[str, None]:
     names = {i.argval: None for i in dis.get_instructions(code) if i.opname.endswith("_GLOBAL")}
-    for nested in filter(inspect.iscode, code.co_consts):
-        names |= _global_names(nested)
+    for nested in code.co_consts:
+        if isinstance(nested, CodeType):
+            names |= _global_names(nested)
     return names
 
 

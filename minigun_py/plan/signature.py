@@ -8,12 +8,12 @@ values. Everything else is brought to one of these here.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
 from minigun_py.emission import Target, To
 from minigun_py.errors import UsageError
+from minigun_py.plan.introspection import is_routine, parameters_of, unwrapped, written
 from minigun_py.primitives.spool import FEW, Gathering, Values, gathered
 from minigun_py.record import record, replace
 
@@ -166,21 +166,19 @@ def shape_of_flush(function: Callable[..., Any], where: str) -> Shape:
 
 def is_generator(function: Callable[..., Any]) -> bool:
     """Whether calling it gives a generator, of either kind; partials and objects included."""
-    inner = called(function)
-    return inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
+    return written(called(function)).generates
 
 
 def is_coroutine(function: Callable[..., Any]) -> bool:
     """Whether it is written with ``async def``; partials and callable objects included."""
-    inner = called(function)
-    return inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner)
+    return written(called(function)).waits
 
 
 def called(function: Callable[..., Any]) -> Callable[..., Any]:
     """What runs when it is called: the method of a callable object, the function of a partial."""
     while isinstance(function, functools.partial):
         function = function.func
-    if inspect.isroutine(function) or isinstance(function, type):
+    if isinstance(function, type) or is_routine(function):
         return function
     method: Callable[..., Any] = getattr(function, "__call__", function)  # noqa: B004
     return method
@@ -188,7 +186,7 @@ def called(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def location(function: object) -> str:
     """Where the function was written, as ``file.py:12``; empty when nobody knows."""
-    inner = inspect.unwrap(function) if callable(function) else function
+    inner = unwrapped(function) if callable(function) else function
     while isinstance(inner, functools.partial):
         inner = inner.func
     code = getattr(inner, "__code__", None)
@@ -203,25 +201,22 @@ def _check_callable(function: Callable[..., Any], where: str) -> None:
 def _injected(function: Callable[..., Any], where: str, positional: int) -> frozenset[str]:
     """Which of ``output`` and ``state`` are asked for, after checking every other parameter."""
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        placed, named, open_ended = parameters_of(function)
     except (TypeError, ValueError):  # a built-in that does not tell its signature
         return frozenset()
-    placed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    open_ended = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if len(placed) < positional and not open_ended:
         raise UsageError(f"{where}: its function has no parameter for the item")
-    rest = placed[positional:] + [p for p in parameters if p.kind is p.KEYWORD_ONLY]
-    for parameter in rest:
-        _check_extra(parameter, where, positional)
-    return frozenset(p.name for p in rest) & frozenset(_INJECTED)
+    rest = placed[positional:] + named
+    for name, has_default in rest:
+        if not (has_default or name in _INJECTED):
+            raise _extra(name, where, positional)
+    return frozenset(name for name, _ in rest) & frozenset(_INJECTED)
 
 
-def _check_extra(parameter: inspect.Parameter, where: str, positional: int) -> None:
-    if parameter.name in _INJECTED or parameter.default is not parameter.empty:
-        return
+def _extra(name: str, where: str, positional: int) -> UsageError:
     takes = "the item, then output and state" if positional else "nothing but output and state"
-    raise UsageError(
-        f"{where}: parameter {parameter.name!r} has no default; a stage like this takes {takes}"
+    return UsageError(
+        f"{where}: parameter {name!r} has no default; a stage like this takes {takes}"
     )
 
 

@@ -327,18 +327,21 @@ def test_a_lane_that_drains_draws_no_more_and_ends_the_stream_well() -> None:
 
 
 def test_a_cut_ends_a_lane_that_waits_for_room() -> None:
-    closed = threading.Event()
+    second, closed = threading.Event(), threading.Event()
 
     def numbers() -> Iterator[int]:
         try:
+            yield 1
             while True:
-                yield 1
+                second.set()
+                yield 2
         finally:
             closed.set()
 
     stand = Stand(numbers, room=1)
     thread = threading.Thread(target=stand.lane.run)
     thread.start()
+    assert second.wait(PATIENCE)
     stand.token.cancel("enough")
     thread.join(PATIENCE)
     assert not thread.is_alive()
