@@ -6,7 +6,6 @@ by asking for its name.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -146,6 +145,8 @@ _UNITS: Final = {"": 1, "B": 1} | {
 
 def Memory(amount: int | str) -> ResourceHint:
     """Each worker needs so much memory: bytes, or text such as "2GiB" or "500 MB"."""
+    import re  # here: few stages say so
+
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(amount))
     unit = _UNITS.get(found[2].upper().removesuffix("B") + "B" * bool(found[2])) if found else None
     if found is None or unit is None or float(found[1]) * unit < 1:

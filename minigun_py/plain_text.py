@@ -7,7 +7,6 @@ may stand beside its name.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 __all__ = ["one_line", "printable", "without_controls", "without_secrets"]
@@ -43,6 +42,8 @@ def without_secrets(text: str) -> str:
     Names with token, secret, password, passphrase or credential in them say so, and keys for an
     API, access, signing and the like; also passwords in URLs, and what a header authorises with.
     """
+    import re  # here: it is for runs in which something fails
+
     text = re.sub(_NAMED, rf"\g<name>{MASK}", text, flags=re.IGNORECASE)
     text = re.sub(_USER, rf"\g<before>{MASK}", text, flags=re.IGNORECASE)
     return re.sub(_BEARER, rf"\g<before>{MASK}", text, flags=re.IGNORECASE)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.engine.checkpoint import Checkpoint
@@ -20,6 +19,9 @@ from minigun_py.plan.options import (
     refuse_later,
 )
 from minigun_py.primitives.cancel import CancelToken
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["LATER_RUN_OPTIONS", "RunOptions", "check_iterable"]
 
@@ -64,7 +66,7 @@ class RunOptions:
         capsules = options.get("capsules")
         if not isinstance(capsules, str | os.PathLike | None):
             raise UsageError(f"{where}: capsules is the path of a directory, not {capsules!r}")
-        self.capsules = None if capsules is None else Path(capsules)
+        self.capsules = None if capsules is None else _path(capsules)
         if self.capsules is not None and self.capsules.exists() and not self.capsules.is_dir():
             raise UsageError(f"{where}: capsules={capsules!r} is no directory")
         for name in ("progress", "strict"):
@@ -95,3 +97,9 @@ def check_iterable(items: Any, where: str) -> Iterable[Any]:
     except TypeError:
         raise UsageError(f"{where}: the items are any iterable, not {items!r}") from None
     return items  # type: ignore[no-any-return]
+
+
+def _path(said: str | os.PathLike[str]) -> Path:
+    from pathlib import Path  # here: few runs are given one
+
+    return Path(said)

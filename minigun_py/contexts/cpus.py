@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import Final
 
+from minigun_py.contexts.system_file import Place, system_text
 from minigun_py.errors import UsageError
 
 __all__ = ["number_in", "usable_cpus"]
 
-CGROUP_ROOT: Final = Path("/sys/fs/cgroup")
+CGROUP_ROOT: Final = "/sys/fs/cgroup"
 LIMIT_VARIABLE: Final = "MINIGUN_MAX_WORKERS"
 
 
-def usable_cpus(cgroup: Path = CGROUP_ROOT) -> int:
+def usable_cpus(cgroup: Place = CGROUP_ROOT) -> int:
     """A number from 1 on. Raises `UsageError` if the environment variable is no such number."""
     bounds = (_affinity(), _quota(cgroup), number_in(LIMIT_VARIABLE))
     return max(1, min(bound for bound in bounds if bound is not None))
@@ -32,20 +32,20 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _quota(cgroup: Path) -> int | None:
+def _quota(cgroup: Place) -> int | None:
     """Processors that the control group grants, rounded up; None without a quota."""
     try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
+        quota, period = (system_text(cgroup, "cpu.max") or "").split()
+    except ValueError:
         return _quota_v1(cgroup)
     return None if quota == "max" else math.ceil(int(quota) / int(period))
 
 
-def _quota_v1(cgroup: Path) -> int | None:
+def _quota_v1(cgroup: Place) -> int | None:
     try:
-        quota = int((cgroup / "cpu" / "cpu.cfs_quota_us").read_text())
-        period = int((cgroup / "cpu" / "cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
+        quota = int(system_text(cgroup, "cpu", "cpu.cfs_quota_us") or "")
+        period = int(system_text(cgroup, "cpu", "cpu.cfs_period_us") or "")
+    except ValueError:
         return None
     return math.ceil(quota / period) if quota > 0 else None
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Final
 
 __all__ = ["shared_file"]
 
-_IN_MEMORY: Final = Path("/dev/shm")
+_IN_MEMORY: Final = "/dev/shm"
 
 
 def shared_file(name: str, size: int) -> int:
@@ -18,7 +17,7 @@ def shared_file(name: str, size: int) -> int:
     else:
         import tempfile  # here: it is seldom the way, and much to import
 
-        place = _IN_MEMORY if _IN_MEMORY.is_dir() else None
+        place = _IN_MEMORY if os.path.isdir(_IN_MEMORY) else None
         with tempfile.TemporaryFile(dir=place) as file:  # unlinked from the first moment
             descriptor = os.dup(file.fileno())
     os.ftruncate(descriptor, size)

@@ -8,19 +8,19 @@ worth nothing to a container that may use less.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from itertools import takewhile
-from pathlib import Path
 from typing import Final
 
 from minigun_py.contexts.cpus import CGROUP_ROOT, usable_cpus
+from minigun_py.contexts.system_file import Place, system_text
 from minigun_py.record import record
 
 __all__ = ["Surroundings", "look_around"]
 
-MEMORY_STATISTICS: Final = Path("/proc/meminfo")
-DEVICES: Final = Path("/dev")
+MEMORY_STATISTICS: Final = "/proc/meminfo"
+DEVICES: Final = "/dev"
+GPU_DEVICE: Final = "nvidia"  # and a number
 GPU_VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
 
 NO_LIMIT: Final = 2**60
@@ -54,7 +54,7 @@ class Surroundings:
 
 
 def look_around(
-    cgroup: Path = CGROUP_ROOT, statistics: Path = MEMORY_STATISTICS, devices: Path = DEVICES
+    cgroup: Place = CGROUP_ROOT, statistics: Place = MEMORY_STATISTICS, devices: Place = DEVICES
 ) -> Surroundings:
     """The surroundings as they are now. The paths are where Linux tells of them."""
     has_gil = getattr(sys, "_is_gil_enabled", lambda: True)
@@ -68,34 +68,36 @@ def look_around(
     )
 
 
-def _memory(cgroup: Path, statistics: Path) -> int | None:
+def _memory(cgroup: Place, statistics: Place) -> int | None:
     bounds = (_memory_limit(cgroup), _memory_available(statistics))
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
-def _memory_limit(cgroup: Path) -> int | None:
+def _memory_limit(cgroup: Place) -> int | None:
     """Bytes that the control group grants; None without a limit."""
-    for path in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+    for parts in (("memory.max",), ("memory", "memory.limit_in_bytes")):
         try:
-            limit = int(path.read_text())
-        except (OSError, ValueError):  # no such file, or the word "max"
+            limit = int(system_text(cgroup, *parts) or "")
+        except ValueError:  # no such file, or the word "max"
             continue
         return limit if limit < NO_LIMIT else None
     return None
 
 
-def _memory_available(statistics: Path) -> int | None:
+def _memory_available(statistics: Place) -> int | None:
     """Bytes that the machine could still give without swapping."""
-    try:
-        found = re.search(r"^MemAvailable:\s*(\d+) kB$", statistics.read_text(), re.MULTILINE)
-    except OSError:
-        return None
-    return int(found[1]) * 1024 if found else None
+    for line in (system_text(statistics) or "").splitlines():
+        match line.split():
+            case ["MemAvailable:", kibibytes, "kB"] if kibibytes.isdecimal():
+                return int(kibibytes) * 1024
+    return None
 
 
-def _gpus(visible: str | None, devices: Path) -> int:
+def _gpus(visible: str | None, devices: Place) -> int:
     if visible is None:
-        return sum(1 for path in devices.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name))
+        names = os.listdir(devices) if os.path.isdir(devices) else []
+        numbers = [name[len(GPU_DEVICE) :] for name in names if name.startswith(GPU_DEVICE)]
+        return sum(map(str.isdecimal, numbers))
     parts = (part.strip() for part in visible.split(","))
     # As CUDA reads it: what follows the first name that is no device, such as -1, is not seen.
     return len(list(takewhile(_names_a_device, filter(None, parts))))

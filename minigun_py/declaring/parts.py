@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, Unpack, overload
@@ -262,4 +261,6 @@ def _below(name: str, changes: Mapping[str, dict[str, Any]]) -> dict[str, dict[s
 
 
 def _snake(name: str) -> str:
+    import re  # here: few pipelines have classes in them
+
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

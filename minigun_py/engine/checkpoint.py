@@ -5,12 +5,14 @@ from __future__ import annotations
 import binascii
 import os
 from collections.abc import Callable
-from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigun_py.emission import To
 from minigun_py.errors import UsageError
 from minigun_py.record import record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Checkpoint", "key_text"]
 
@@ -53,6 +55,8 @@ class Checkpoint:
         fresh: bool = False,
     ) -> None:
         _check(path, key, retry_failed=retry_failed, fresh=fresh)
+        from pathlib import Path  # here and below: few runs have a checkpoint
+
         values = (Path(path), key, retry_failed, fresh)
         for name, said in zip(self.__match_args__, values, strict=True):
             object.__setattr__(self, name, said)
@@ -94,6 +98,8 @@ def key_text(key: Any) -> str:
 
 
 def _plain(key: Any) -> Any:
+    from pathlib import PurePath
+
     if isinstance(key, bool) or not isinstance(key, str | int | bytes | PurePath | tuple):
         raise UsageError(
             f"a key is text, bytes, a whole number, a path, or a tuple of these, and not "

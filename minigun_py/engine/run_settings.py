@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minigun_py.clock import SYSTEM_CLOCK, Clock
 from minigun_py.engine.checkpoint import Checkpoint
@@ -12,6 +12,9 @@ from minigun_py.engine.onlooker import View
 from minigun_py.events import Observer
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.record import field, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["RunSettings"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from minigun_py.contexts.registry import traits_of
@@ -154,4 +153,6 @@ def to_mermaid(segments: Sequence[Segment], graph: StageGraph) -> str:
 
 
 def _label(name: str) -> str:
+    import re
+
     return re.sub(r'["<>#&`\x00-\x1f]', lambda found: f"#{ord(found.group())};", name)
