@@ -4,12 +4,12 @@ Why: the ends in `channel` say what may be done; what they share is kept here, w
 and the waiting are easy to check. Nothing else imports this module.
 
 How: an end takes `Room.lock`, looks, perhaps waits on its own `Side`, puts items in or takes
-them out (which notifies the other side's blocked threads), lets go of the lock, and calls the
-other side's wake callbacks.
+them out (which notifies the other side's blocked threads), lets go of the lock, wakes whom it has
+put items in for, and calls the other side's wake callbacks. Who is woken wants the lock at once.
 
-*Invariants*, *Lock order*, *Threads*: see `channel`. All methods but `Side.call_wakes` need
-the lock; `Room.items.count` and `Side.wakes` may be read without it, and `channel` tells what a
-thread does without that was granted some room.
+*Invariants*, *Lock order*, *Threads*: see `channel`. All methods but `Side.call_wakes` and `sleep`
+need the lock; `Room.items.count` and `Side.wakes` may be read without it, and `channel` tells what
+a thread does without that was granted some room.
 """
 
 from __future__ import annotations

@@ -58,28 +58,28 @@ class Job:
     def __call__(self, a: int, b: int) -> None: ...
 
 
-FUNCTIONS: list[Callable[..., Any]] = [
-    none,
-    plain,
-    open_ended,
-    generator,
-    coroutine,
-    asynchronous,
-    wrapper,
-    signed,
-    lambda a, b=1: a,
-    Job().method,
-    Job.method,
-    Job().open_ended,
-    Job.of_class,
-    Job.static,
-    Job(),
-    functools.partial(plain, 1),
-    functools.partial(generator, 1),
-    str.upper,
-    len,
-    Job,
-]
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "nothing": none,
+    "of every kind": plain,
+    "open-ended": open_ended,
+    "generator": generator,
+    "coroutine": coroutine,
+    "asynchronous generator": asynchronous,
+    "wrapper": wrapper,
+    "with a signature of its own": signed,
+    "lambda": lambda a, b=1: a,
+    "method": Job().method,
+    "method of nobody": Job.method,
+    "open-ended method": Job().open_ended,
+    "class method": Job.of_class,
+    "static method": Job.static,
+    "callable object": Job(),
+    "partial": functools.partial(plain, 1),
+    "partial of a generator": functools.partial(generator, 1),
+    "method of a built-in": str.upper,
+    "built-in": len,
+    "class": Job,
+}
 
 
 def as_inspect_tells(function: Callable[..., Any]) -> Parameters:
@@ -94,7 +94,7 @@ def as_inspect_tells(function: Callable[..., Any]) -> Parameters:
     )
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
 def test_it_is_as_inspect_tells(function: Any) -> None:
     assert parameters_of(function) == as_inspect_tells(function)
     assert is_routine(function) == inspect.isroutine(function)
