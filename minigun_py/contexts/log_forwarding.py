@@ -15,8 +15,12 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 __all__ = ["Levels", "forward_records", "levels_here", "receive_record"]
 
@@ -78,16 +82,28 @@ class _LoggingComes:
         if name != "logging":
             return None
         sys.meta_path.remove(self)
-        spec = PathFinder.find_spec(name, path, target)
+        from importlib.util import find_spec  # here: few workers come to this
+
+        spec = find_spec(name)
         if spec is not None and spec.loader is not None:
-            load = spec.loader.exec_module
-
-            def load_and_tell(module: Any) -> None:
-                load(module)
-                self._then()
-
-            spec.loader.exec_module = load_and_tell  # type: ignore[method-assign]
+            spec.loader = cast("Loader", _TellingLoader(spec.loader, self._then))
         return spec
+
+
+class _TellingLoader:
+    """A loader that calls back once its module is loaded. For all else it is the one behind it."""
+
+    def __init__(self, loader: Loader, then: Callable[[], None]) -> None:
+        self._loader, self._then = loader, then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._then()
 
 
 def _log_warning(

@@ -268,6 +268,41 @@ def test_a_warning_of_such_a_worker_is_a_record() -> None:
     assert printed == ["py.warnings True"]
 
 
+def test_whoever_finds_and_loads_logging_there_is_taken_over() -> None:
+    printed = printed_by("""
+        import sys
+        from importlib.machinery import PathFinder
+        from importlib.util import spec_from_loader
+        from minigun_py.contexts.log_forwarding import forward_records
+
+        class Frozen:  # as those of Python: a class, and not an instance of it
+            @staticmethod
+            def find_spec(name, path=None, target=None):
+                if name == "logging":
+                    return spec_from_loader(name, Frozen, is_package=True)
+
+            @staticmethod
+            def create_module(spec):
+                return None
+
+            @staticmethod
+            def exec_module(module):
+                real = PathFinder.find_spec("logging")
+                module.__path__ = real.submodule_search_locations
+                real.loader.exec_module(module)
+
+        sys.meta_path.insert(0, Frozen)
+        sent = []
+        forward_records(sent.append, None, "fetch", 3)
+
+        import logging
+
+        logging.warning("the first")
+        print(len(sent), logging.__loader__ is logging.__spec__.loader is Frozen)
+    """)
+    assert printed == ["1 True"]
+
+
 def test_a_run_in_processes_does_not_import_logging_for_nothing() -> None:
     printed = printed_by("""
         import sys
