@@ -7,6 +7,7 @@ worth nothing to a container that may use less.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from itertools import takewhile
@@ -95,7 +96,9 @@ def _memory_available(statistics: Place) -> int | None:
 
 def _gpus(visible: str | None, devices: Place) -> int:
     if visible is None:
-        names = os.listdir(devices) if os.path.isdir(devices) else []
+        names: list[str] = []
+        with contextlib.suppress(OSError):  # there is no such directory, or it is not ours to read
+            names = os.listdir(devices)
         numbers = [name[len(GPU_DEVICE) :] for name in names if name.startswith(GPU_DEVICE)]
         return sum(map(str.isdecimal, numbers))
     parts = (part.strip() for part in visible.split(","))
