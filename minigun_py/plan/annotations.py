@@ -12,13 +12,13 @@ import builtins
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from types import FunctionType, MethodType, NoneType, SimpleNamespace
+from types import FunctionType, NoneType, SimpleNamespace
 from typing import Any, Final, TypeVar
 
 from minigun_py.emission import To
 from minigun_py.plan.fitting import Types, can_fit, element_of, joined, members_of, shown
 from minigun_py.plan.graph import StageGraph
-from minigun_py.plan.introspection import VARARGS
+from minigun_py.plan.introspection import parameters_of
 from minigun_py.plan.passing import Passing, passing_of
 from minigun_py.plan.signature import Output, called, is_generator
 from minigun_py.plan.stage import DeclaredStage, OwnStage, Producer
@@ -199,18 +199,9 @@ def _annotations(function: Callable[..., Any]) -> Mapping[str | None, Any]:
 
 def _parameters(function: Callable[..., Any]) -> tuple[str | None, Sequence[str]]:
     """The name of the first parameter that is given by place, and the names of all."""
-    if isinstance(function, FunctionType | MethodType) and not hasattr(function, "__signature__"):
-        code = function.__code__  # as `signature` reads it, in a tenth of the time
-        given = code.co_argcount + code.co_kwonlyargcount
-        names = code.co_varnames[: given + bool(code.co_flags & VARARGS)]
-        placed = [*names[: code.co_argcount], *names[given:]]
-        bound = isinstance(function, MethodType)
-        return (placed[bound] if len(placed) > bound else None), names
-    import inspect  # here: most stages are functions
-
-    parameters = inspect.signature(function).parameters
-    placed = [name for name, p in parameters.items() if p.kind <= p.VAR_POSITIONAL]
-    return (placed[0] if placed else None), list(parameters)
+    placed, named, rest = parameters_of(function)
+    names = [name for name, _ in (*placed, *named)]
+    return (names[0] if placed else rest), names
 
 
 def _pushed(hints: _Hints) -> Types:

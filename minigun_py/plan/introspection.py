@@ -12,7 +12,6 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
 __all__ = [
-    "VARARGS",
     "Parameters",
     "Written",
     "is_awaitable",
@@ -43,8 +42,8 @@ class Parameters(NamedTuple):
 
     placed: list[tuple[str, bool]]
     named: list[tuple[str, bool]]
-    open_ended: bool
-    """Whether it takes any number by place."""
+    rest: str | None
+    """What takes any number more by place."""
 
 
 def written(function: Callable[..., Any]) -> Written:
@@ -76,10 +75,9 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
         if not (placed or code.co_flags & VARARGS):
             return _as_inspect_tells(function)  # it has no place for its object
         del placed[:1]
-    named = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    return Parameters(
-        placed, [(name, name in by_name) for name in named], bool(code.co_flags & VARARGS)
-    )
+    given = code.co_argcount + code.co_kwonlyargcount
+    named = [(name, name in by_name) for name in names[code.co_argcount : given]]
+    return Parameters(placed, named, names[given] if code.co_flags & VARARGS else None)
 
 
 def is_routine(function: object) -> bool:
@@ -125,5 +123,5 @@ def _as_inspect_tells(function: Callable[..., Any]) -> Parameters:
     return Parameters(
         [one for kind, one in told if kind in by_place],
         [one for kind, one in told if kind is inspect.Parameter.KEYWORD_ONLY],
-        any(kind is inspect.Parameter.VAR_POSITIONAL for kind, _ in told),
+        next((one[0] for kind, one in told if kind is inspect.Parameter.VAR_POSITIONAL), None),
     )

@@ -201,10 +201,10 @@ def _check_callable(function: Callable[..., Any], where: str) -> None:
 def _injected(function: Callable[..., Any], where: str, positional: int) -> frozenset[str]:
     """Which of ``output`` and ``state`` are asked for, after checking every other parameter."""
     try:
-        placed, named, open_ended = parameters_of(function)
+        placed, named, more = parameters_of(function)
     except (TypeError, ValueError):  # a built-in that does not tell its signature
         return frozenset()
-    if len(placed) < positional and not open_ended:
+    if len(placed) < positional and more is None:
         raise UsageError(f"{where}: its function has no parameter for the item")
     rest = placed[positional:] + named
     for name, has_default in rest:

@@ -90,7 +90,7 @@ def as_inspect_tells(function: Callable[..., Any]) -> Parameters:
     return Parameters(
         [(p.name, p.default is not p.empty) for p in placed],
         [(p.name, p.default is not p.empty) for p in named],
-        any(p.kind is kinds.VAR_POSITIONAL for p in parameters),
+        next((p.name for p in parameters if p.kind is kinds.VAR_POSITIONAL), None),
     )
 
 
