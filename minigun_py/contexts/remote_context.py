@@ -64,10 +64,9 @@ class RemoteContext(ABC):
             crew = self._assemble(kernel, spec, running, arena)
             opened.pop_all()
         most_leases = 1 if self.traits.one_lease_each else None
-        replaces = spec.max_items is not None or most_leases is not None
         ends = [arena.of_parent(slot) for slot in range(spec.workers)]
         self._staff = Staff(
-            crew, spec.workers, running, arena, ends, code, spec.max_items, most_leases, replaces
+            crew, spec.workers, running, arena, ends, code, spec.max_items, most_leases
         )
         for slot in range(spec.workers):
             self._staff.hire(slot)

@@ -81,6 +81,7 @@ class ServeLoop:
         self._post_mortem = PostMortem()
         self._limit = TimeLimit(kernel.timeout, staff.running)
         self._streams, self._holds = kernel.streams, kernel.holds
+        self._shares = staff.most_items is not None or staff.most_leases is not None
         self._ears = Ears(wake.fileno(), staff.crew.fileno())
         self._suspects: set[Lease] = set()  # something in them may kill a worker as it crosses
         self._ended: set[int] = set()  # slots of workers that get no other lease
@@ -98,7 +99,7 @@ class ServeLoop:
             self._wake.clear(woken)
             self._leases.raise_if_cut()
             self._hand_out()
-            if self._ended or self._staff.replaces:
+            if self._ended or self._shares:
                 self._release()
             if len(self._ended) == self._staff.size and not (self._workers or self._staff.expected):
                 return

@@ -27,8 +27,6 @@ class Staff:
     """Items after which a worker is released."""
     most_leases: int | None
     """Leases after which a worker is released."""
-    replaces: bool
-    """Whether there is such a share, after which another worker takes over."""
     workers: dict[int, RemoteWorker] = field(default_factory=dict)
     expected: int = 0
     """Workers that were asked for and have not come yet."""

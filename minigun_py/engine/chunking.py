@@ -36,7 +36,7 @@ def fair_share(waiting: int, workers: int, ending: bool = True) -> int:
 
 def bytes_to_copy(items: Sequence[Any], outputs: Iterable[Values]) -> int:
     """About how many bytes an item is on its way there or back, as the first of each tells."""
-    return max(_each_bytes(items), *map(_each_bytes, outputs), 0)
+    return max(map(_each_bytes, (items, *outputs)))
 
 
 def _each_bytes(values: Sequence[Any] | Values) -> int:

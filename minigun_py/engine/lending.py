@@ -83,7 +83,8 @@ class Lending:
         self._keeping = Keeping(kernel.holds and not traits.one_lease_each, self._together, loop)
         self._waiting = WaitingRoom(options.queue_size, bound)
         self._retries = options.retry is not None
-        self._pace, self._is_paced = Pace.of(options.rate), options.rate is not None
+        self._pace = Pace.of(options.rate)
+        self._is_paced = self._pace.limits
         self._dues = Dues(self._keeping, self._waiting, self._pace, clock)
         self.wait_time: Callable[[], float | None] = self._dues.wait_time
         """Seconds until something is due though nothing comes; None for never."""

@@ -88,8 +88,7 @@ class ReadySource:
         self._too_much: list[Any] = []  # drawn, and not taken since it is too large
         self._taken = 0
         self._aborted: ChannelAborted | None = None
-        self._over = threading.Event()  # set when no other item will be taken, and so is:
-        self._is_over = False
+        self._over = threading.Event()  # set when no other item will be taken
         self._wake: Callable[[], None] | None = None
 
     # ------------------------------------------------------------- as a lane
@@ -101,7 +100,7 @@ class ReadySource:
 
     def drain(self) -> None:
         """Give no more."""
-        self._end()
+        self._over.set()
         self._call_wake()
 
     def kill(self, why: str) -> None:
@@ -109,7 +108,7 @@ class ReadySource:
 
     def cut(self, reason: object) -> None:
         """Give no more."""
-        self._end()
+        self._over.set()
 
     # ------------------------------------------------------------- as an inbox
 
@@ -121,7 +120,7 @@ class ReadySource:
     @property
     def waiting(self) -> int:
         """How many are left."""
-        if self._is_over:
+        if self._over.is_set():
             return 0
         left = operator.length_hint(self._items if self._iterator is None else self._iterator, -1)
         return (UNKNOWN if left < 0 else left) + len(self._too_much)
@@ -143,10 +142,10 @@ class ReadySource:
         seconds = self._clock.now() - began
         self._ledger.drawn(self.name, len(items), seconds, failed=int(wrong is not None))
         if wrong is not None:
-            self._end()
+            self._over.set()
             self._verdict.items_failed([ItemFailure(self.name, 0, None, wrong)])
         if not items:
-            self._end()
+            self._over.set()
             raise EndOfChannel("every item was taken")
         return items
 
@@ -160,19 +159,19 @@ class ReadySource:
         with self._lock:
             if self._aborted is None:
                 self._aborted = ChannelAborted(reason)
-        self._end()
+        self._over.set()
         self._call_wake()
 
     def close(self) -> None:
         """Take no more."""
-        self._end()
+        self._over.set()
 
     def statistics(self) -> ChannelStatistics:
         """As of a channel through which all would have gone that was taken."""
         return ChannelStatistics(
             waiting=0,
             capacity=self._capacity,
-            senders=int(not self._is_over),
+            senders=int(not self._over.is_set()),
             receivers=1,
             sent=self._taken,
             received=self._taken,
@@ -187,7 +186,7 @@ class ReadySource:
     def _raise_if_over(self) -> None:
         if self._aborted is not None:
             raise self._aborted
-        if self._is_over:
+        if self._over.is_set():
             raise EndOfChannel("nothing more is taken")
 
     def _draw(self, limit: int) -> list[Any]:
@@ -216,10 +215,6 @@ class ReadySource:
         """What was drawn before an error."""
         items, self._too_much = self._too_much, []
         return items
-
-    def _end(self) -> None:
-        self._is_over = True  # first: whoever is told of the end finds it
-        self._over.set()
 
     def _call_wake(self) -> None:
         if self._wake is not None:

@@ -33,15 +33,14 @@ class WaitingRoom:
         self._bound, self._by_worker = bound, by_worker
         self._lines: dict[int, list[Again]] = {}
         self._order = itertools.count()
-        self._count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return sum(map(len, self._lines.values()))
 
     @property
     def full(self) -> bool:
         """Whether nothing new should be begun."""
-        return self._count >= self._bound
+        return len(self) >= self._bound
 
     def waits_for(self, worker: int) -> bool:
         """Whether something waits that this worker may have to run."""
@@ -55,20 +54,16 @@ class WaitingRoom:
     def add(self, item: Any, attempt: int, at: float, worker: int = 1, place: int = 0) -> None:
         """Let an item wait until `at` for its next attempt."""
         line = self._lines.setdefault(self._line(worker), [])
-        self._count += 1
         heapq.heappush(line, Again(at, next(self._order), item, attempt, place))
 
     def take(self, now: float, worker: int = 1) -> Again | None:
         """The first that this worker may run, if it is due."""
         line = self._lines.get(self._line(worker))
-        if not line or line[0].at > now:
-            return None
-        self._count -= 1
-        return heapq.heappop(line)
+        return heapq.heappop(line) if line and line[0].at <= now else None
 
     def clear(self) -> int:
         """Let nobody wait any more. Returns how many there were."""
-        count, self._count = self._count, 0
+        count = len(self)
         self._lines.clear()
         return count
 

@@ -135,8 +135,7 @@ class Sender(ChannelEnd[T]):
 
     def _put(self, item: T, weights: list[int] | None) -> Sleepers:
         if weights is None:
-            if not self._available():
-                self._wait_until_ready()
+            self._wait_until_ready()
         else:
             self._wait_until_some_fit(weights)
         return self._room.put(item, weights)
