@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from reprlib import recursive_repr
-from typing import Any, Final, NamedTuple, TypeVar, dataclass_transform, overload
+from typing import Any, Final, TypeVar, dataclass_transform, overload
 
 __all__ = ["as_dict", "field", "record", "replace"]
 
@@ -33,13 +33,25 @@ FEW: Final = 16
 0.1 ms; most records of a run are made once."""
 
 
-class _Field(NamedTuple):
-    """What is said of a value beside its type."""
+class _Field:
+    """What is said of a value beside its type, as `dataclasses.field` takes it."""
 
-    default: Any = _NOTHING
-    default_factory: Any = _NOTHING
-    init: bool = True
-    compare: bool = True
+    __slots__ = ("compare", "default", "default_factory", "init")
+
+    def __init__(
+        self,
+        default: Any = _NOTHING,
+        default_factory: Any = _NOTHING,
+        init: bool = True,
+        compare: bool = True,
+    ) -> None:
+        self.default, self.default_factory = default, default_factory
+        self.init, self.compare = init, compare
+
+    def said(self) -> dict[str, Any]:
+        """What was said, by name."""
+        told = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in told.items() if value is not _NOTHING}
 
 
 def field(
@@ -113,8 +125,7 @@ def _dataclass(cls: Any) -> Any:
     annotations = {k: v for base in reversed(cls.__mro__) for k, v in _annotations(base)}
     fields = []
     for name, field in cls.__record_fields__.items():
-        said = {k: v for k, v in field._asdict().items() if v is not _NOTHING}
-        fields.append((name, annotations[name], dataclasses.field(**said)))
+        fields.append((name, annotations[name], dataclasses.field(**field.said())))
     frozen = cls.__setattr__ is _refuse_setting
     return dataclasses.make_dataclass(cls.__name__, fields, frozen=frozen)
 

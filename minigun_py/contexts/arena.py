@@ -36,9 +36,10 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from minigun_py.contexts.shared_file import shared_file
+from minigun_py.record import record
 
 __all__ = ["LARGE", "Arena", "ArenaEnd", "Stretch"]
 
@@ -56,7 +57,8 @@ _UNTRACKED: Final[Any] = {"trackfd": False} if sys.version_info >= (3, 13) else 
 """Before, a mapping keeps a descriptor of its own, for as long as anybody has a view of it."""
 
 
-class Stretch(NamedTuple):
+@record
+class Stretch:
     """Where a buffer lies: its first unit, how many it takes, and its place in them in bytes."""
 
     unit: int

@@ -21,9 +21,10 @@ import pickle
 import struct
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from minigun_py.contexts.arena import LARGE, ArenaEnd, Stretch
+from minigun_py.record import record
 
 __all__ = ["HEADER", "KINDS", "WHERE", "Frame", "FrameKind", "Pickled", "encode"]
 
@@ -64,7 +65,8 @@ KINDS: Final = tuple(FrameKind)
 """By their numbers."""
 
 
-class Frame(NamedTuple):
+@record(eq=False)
+class Frame:
     """A frame as it arrived, still pickled."""
 
     kind: FrameKind

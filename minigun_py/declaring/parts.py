@@ -28,17 +28,17 @@ if TYPE_CHECKING:
         UnnamedOptions,
     )
 
+    P = TypeVar("P", bound="Parts")
+    P_co = TypeVar("P_co", bound="Parts", covariant=True)
+
+    class _HasPipe(Protocol[P_co]):
+        """A `Job`, as far as it matters here."""
+
+        @property
+        def pipe(self) -> P_co: ...
+
+
 __all__ = ["Parts"]
-
-P = TypeVar("P", bound="Parts")
-P_co = TypeVar("P_co", bound="Parts", covariant=True)
-
-
-class _HasPipe(Protocol[P_co]):
-    """A `Job`, as far as it matters here."""
-
-    @property
-    def pipe(self) -> P_co: ...
 
 
 @record

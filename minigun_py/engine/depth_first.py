@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from minigun_py.contexts.answer import Harvest
 from minigun_py.contexts.kernel import Control
@@ -23,7 +23,6 @@ from minigun_py.engine.dispatch import Dispatch
 from minigun_py.engine.kernel import kernel_for
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.provenance import Provenance
-from minigun_py.engine.source_books import SourceBooks
 from minigun_py.engine.step import PlainStep, SourceStep, Step
 from minigun_py.engine.stream_step import StreamStep
 from minigun_py.engine.verdict import Verdict
@@ -32,6 +31,9 @@ from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.spool import Values
 from minigun_py.record import record
+
+if TYPE_CHECKING:
+    from minigun_py.engine.source_books import SourceBooks
 
 __all__ = ["DepthFirstRun"]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from minigun_py.engine.depth_first import DepthFirstRun
 from minigun_py.engine.ledger import Ledger
-from minigun_py.engine.source_books import SourceBooks
 from minigun_py.engine.verdict import Verdict
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 
 if TYPE_CHECKING:
     from minigun_py.engine.chain_run import ChainRun
+    from minigun_py.engine.source_books import SourceBooks
 
 __all__ = ["InlineRun", "inline_run"]
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from minigun_py.contexts.answer import Lease
+from minigun_py.record import record
 
 __all__ = ["Held", "KeptItems"]
 
 
-class Held(NamedTuple):
+@record(eq=False)
+class Held:
     """An item that a worker has taken in."""
 
     item: Any

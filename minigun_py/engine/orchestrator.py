@@ -18,7 +18,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigun_py.clock import Deadline, earliest
 from minigun_py.contexts import registry
@@ -35,7 +35,6 @@ from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits
 from minigun_py.engine.ready_source import ReadySource, ready_sources
 from minigun_py.engine.shutdown import Phase, Shutdown
-from minigun_py.engine.source_books import SourceBooks
 from minigun_py.engine.source_lane import SourceLane
 from minigun_py.engine.verdict import Verdict
 from minigun_py.engine.worker_group import WorkerGroup
@@ -44,6 +43,9 @@ from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.channel import Receiver
 from minigun_py.primitives.daemon import daemon_thread
+
+if TYPE_CHECKING:
+    from minigun_py.engine.source_books import SourceBooks
 
 __all__ = ["Orchestrator"]
 

@@ -7,7 +7,7 @@ node in the `lineage`. A worker does not see that: it says what came of which it
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any
 
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.engine.kept_items import Held, KeptItems
@@ -27,7 +27,8 @@ __all__ = [
 ]
 
 
-class Tracked(NamedTuple):
+@record
+class Tracked:
     """An item between stages, and its node."""
 
     value: Any
@@ -56,7 +57,8 @@ def origin_of(item: Any) -> int | None:
     return item.origin if type(item) is Tracked else None
 
 
-class TracedShare(NamedTuple):
+@record
+class TracedShare:
     """What came of some items, by their nodes."""
 
     finished: list[int]

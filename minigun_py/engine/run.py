@@ -16,9 +16,8 @@ from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.onlooker import Onlooker
 from minigun_py.engine.report import RunReport, StageReport
 from minigun_py.engine.run_settings import RunSettings
-from minigun_py.engine.source_books import books_of
 from minigun_py.engine.verdict import Verdict
-from minigun_py.engine.way_of_running import way_of_running
+from minigun_py.engine.way_of_running import books_of, way_of_running
 from minigun_py.errors import (
     ChannelAborted,
     EndOfChannel,

@@ -18,13 +18,12 @@ from minigun_py.engine.lineage import Ending
 from minigun_py.engine.tracked_source import TrackedSource
 from minigun_py.engine.tracking import Ended, SourceItem, Tracking
 from minigun_py.errors import UsageError
-from minigun_py.plan.execution_plan import ExecutionPlan
 from minigun_py.plan.segment import Segment
 
 if TYPE_CHECKING:
     from minigun_py.engine.checkpoint_file import CheckpointFile
 
-__all__ = ["SourceBooks", "books_of"]
+__all__ = ["SourceBooks", "check_traceable"]
 
 
 class SourceBooks:
@@ -112,24 +111,7 @@ class SourceBooks:
             self._acks[item.source](item.item)
 
 
-def books_of(
-    plan: ExecutionPlan,
-    checkpoint: Checkpoint | None,
-    pipeline: str,
-    clock: Clock,
-    fail: Callable[[Exception], None],
-) -> SourceBooks | None:
-    """The books of a run, if anybody wants to know. Raises what keeps them from being right."""
-    options = {name: stage.options for name, stage in plan.graph.stages.items()}
-    acks = {name: said.ack for name, said in options.items() if said.ack is not None}
-    if checkpoint is None and not acks:
-        return None
-    for segment in plan.segments:
-        _check_traceable(segment)
-    return SourceBooks(checkpoint, acks, pipeline, clock, fail)
-
-
-def _check_traceable(segment: Segment) -> None:
+def check_traceable(segment: Segment) -> None:
     """Raises `UsageError` where nobody could tell what came of which item."""
     if segment.head.keeps_items and traits_of(segment.spec.kind).runs_coroutines:
         raise UsageError(

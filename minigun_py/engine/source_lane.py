@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from minigun_py.contexts.answer import Harvest
 from minigun_py.engine.bound_source import BoundSource
@@ -22,12 +22,14 @@ from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Exitway
 from minigun_py.engine.pace import Pace
 from minigun_py.engine.passive import is_passive
-from minigun_py.engine.tracked_source import TrackedExit, TrackedSource
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted
 from minigun_py.plan.segment import Segment
 from minigun_py.plan.stage import Producer
 from minigun_py.primitives.spool import Values
+
+if TYPE_CHECKING:
+    from minigun_py.engine.tracked_source import TrackedSource
 
 __all__ = ["Source", "SourceLane"]
 
@@ -175,7 +177,7 @@ class SourceLane:
         self.name = segment.head.name
         sinks: Sequence[Any] = exits
         if tracked is not None:
-            sinks = [TrackedExit(tracked, way_out, way_out.copies) for way_out in exits]
+            sinks = tracked.exits(exits, [way_out.copies for way_out in exits])
         self._source = Source(segment, kernel, sinks, tracked)
         self._stages, self._exits = kernel.stages, exits
         self._letter_boxes, self._letter_exits = LetterBoxes(segment), letter_exits

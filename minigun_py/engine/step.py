@@ -7,7 +7,7 @@ has made of items is handed to the `Surface` of the run, which puts its outputs 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from minigun_py.contexts.answer import Harvest, Lease
 from minigun_py.engine.bound_segment import BoundSegment
@@ -22,10 +22,12 @@ from minigun_py.engine.pace import Pace
 from minigun_py.engine.provenance import Provenance, origin_of, provenance_of, value_of
 from minigun_py.engine.rehearsal import rehearsal_of
 from minigun_py.engine.source_lane import Source
-from minigun_py.engine.tracked_source import TrackedExit, TrackedSource
 from minigun_py.engine.waiting_room import WaitingRoom
 from minigun_py.plan.segment import Segment
 from minigun_py.record import replace
+
+if TYPE_CHECKING:
+    from minigun_py.engine.tracked_source import TrackedSource
 
 __all__ = ["PlainStep", "SourceStep", "Step", "Surface"]
 
@@ -151,8 +153,7 @@ class SourceStep(Step):
         sinks: list[Any] | None = None
         self._put_out: list[list[Any]] = [[] for _ in self.exits]
         if tracked is not None:
-            ways = zip(self._put_out, self.copies, strict=True)
-            sinks = [TrackedExit(tracked, put_out, copies) for put_out, copies in ways]
+            sinks = tracked.exits(self._put_out, self.copies)
         self._source = Source(segment, kernel, sinks, tracked)
         goes_on = any(way_out.targets for way_out in segment.exits)
         largest = LARGEST_CHUNK if goes_on else LARGEST_IN_PLACE

@@ -7,17 +7,18 @@ and a stage that gives one value has emitted all but those of which nothing came
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from minigun_py.contexts.answer import StageCounts
 from minigun_py.engine.loops import Loops
 from minigun_py.plan.segment import Segment
 from minigun_py.plan.stage import Consumer
+from minigun_py.record import record
 
 __all__ = ["Tally", "counted", "tallies"]
 
 
-class Tally(NamedTuple):
+@record
+class Tally:
     """How the numbers of one stage follow from the counters."""
 
     draws: bool
@@ -56,17 +57,17 @@ def counted(
     """What each stage did, by the counters of a chunk of which the first `received` so many."""
     counts = [StageCounts() for _ in tallies]
     counts[0].received = received
-    for index, (draws, tells_emitted, filters, is_routed, children) in enumerate(tallies):
+    for index, tally in enumerate(tallies):
         mine = counts[index]
         mine.failed, mine.cancelled = failed[index], cancelled[index]
-        if draws:
+        if tally.draws:
             mine.emitted = emitted[index]
         else:
             ended_well = mine.received - mine.failed - mine.cancelled
-            mine.emitted = emitted[index] if tells_emitted else ended_well - nones[index]
-            mine.filtered = nones[index] if filters else 0
+            mine.emitted = emitted[index] if tally.tells_emitted else ended_well - nones[index]
+            mine.filtered = nones[index] if tally.filters else 0
             mine.completed = ended_well - mine.filtered
-        mine.usual = usual[index] if is_routed else mine.emitted
-        for child in children:
+        mine.usual = usual[index] if tally.is_routed else mine.emitted
+        for child in tally.children:
             counts[child].received = mine.usual
     return counts

@@ -8,7 +8,7 @@ from typing import Any
 from minigun_py.engine.provenance import Tracked
 from minigun_py.engine.tracking import Tracking
 
-__all__ = ["TrackedExit", "TrackedSource"]
+__all__ = ["TrackedSource"]
 
 
 class TrackedSource:
@@ -45,6 +45,10 @@ class TrackedSource:
         if node is not None:
             self._tracking.end(node)
 
+    def exits(self, ways_out: Sequence[Any], copies: Sequence[int]) -> list[TrackedExit]:
+        """Ways out of the source, each of which so many stages get each item from."""
+        return [TrackedExit(self, *said) for said in zip(ways_out, copies, strict=True)]
+
     def tracked(self, values: Sequence[Any], copies: int) -> list[Tracked]:
         """What the running item gave, for so many stages each."""
         assert self._node is not None
@@ -53,7 +57,7 @@ class TrackedSource:
 
 
 class TrackedExit:
-    """A way out of a source, which so many stages get each item from."""
+    """A way out of a source. So many stages get each item from it."""
 
     def __init__(self, source: TrackedSource, way_out: Any, copies: int) -> None:
         self._source, self._way_out, self._copies = source, way_out, copies

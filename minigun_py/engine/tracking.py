@@ -115,9 +115,9 @@ class Tracking:
 
     def handed_out(self, outputs: Iterable[Tracked]) -> Iterator[Any]:
         """The outputs for the caller, each of which has ended when the next is asked for."""
-        for value, node in outputs:
-            yield value
-            self.end(node)
+        for tracked in outputs:
+            yield tracked.value
+            self.end(tracked.origin)
 
     def _node_of(self, share: TracedShare, latest: Latest | None) -> int:
         """The node of what came with a share, of which one piece is at hand."""

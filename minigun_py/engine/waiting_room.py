@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import Any, NamedTuple
+from typing import Any
+
+from minigun_py.record import record
 
 __all__ = ["Again", "WaitingRoom"]
 
 
-class Again(NamedTuple):
-    """An item that will be tried again. They are in the order of `at` and `order`."""
+@record(eq=False)
+class Again:
+    """An item that will be tried again."""
 
-    at: float
-    """When, in monotonic seconds."""
-    order: int
     item: Any
     attempt: int
     """The number of the attempt that it waits for."""
@@ -31,7 +31,7 @@ class WaitingRoom:
 
     def __init__(self, bound: int, by_worker: bool = False) -> None:
         self._bound, self._by_worker = bound, by_worker
-        self._lines: dict[int, list[Again]] = {}
+        self._lines: dict[int, list[tuple[float, int, Again]]] = {}
         self._order = itertools.count()
 
     def __len__(self) -> int:
@@ -49,17 +49,17 @@ class WaitingRoom:
     def next_due(self, worker: int | None = None) -> float | None:
         """When the first is due, of what this worker may run, or of all."""
         lines = self._lines.values() if worker is None else [self._lines.get(self._line(worker))]
-        return min((line[0].at for line in lines if line), default=None)
+        return min((line[0][0] for line in lines if line), default=None)
 
     def add(self, item: Any, attempt: int, at: float, worker: int = 1, place: int = 0) -> None:
         """Let an item wait until `at` for its next attempt."""
         line = self._lines.setdefault(self._line(worker), [])
-        heapq.heappush(line, Again(at, next(self._order), item, attempt, place))
+        heapq.heappush(line, (at, next(self._order), Again(item, attempt, place)))
 
     def take(self, now: float, worker: int = 1) -> Again | None:
         """The first that this worker may run, if it is due."""
         line = self._lines.get(self._line(worker))
-        return heapq.heappop(line) if line and line[0].at <= now else None
+        return heapq.heappop(line)[2] if line and line[0][0] <= now else None
 
     def clear(self) -> int:
         """Let nobody wait any more. Returns how many there were."""

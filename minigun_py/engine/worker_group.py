@@ -15,7 +15,7 @@ again, the verdict what a failure means.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.answer import (
@@ -43,12 +43,14 @@ from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.permits import Permits, PermittedLeases
 from minigun_py.engine.provenance import item_of, origin_of, value_of
 from minigun_py.engine.sabotage import hold_for
-from minigun_py.engine.tracking import Tracking
 from minigun_py.engine.verdict import Verdict
 from minigun_py.errors import ChannelAborted, ContextError, ItemTimedOut, WorkerDied
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.spool import Values
 from minigun_py.record import replace
+
+if TYPE_CHECKING:
+    from minigun_py.engine.tracking import Tracking
 
 __all__ = ["OPEN_PLACES", "WorkerGroup"]
 

@@ -190,18 +190,21 @@ class _Hints:
 
 
 def _annotations(function: Callable[..., Any]) -> Mapping[str | None, Any]:
-    if sys.version_info >= (3, 14):  # a name that is not there would make all of them raise
-        import annotationlib
+    if sys.version_info >= (3, 14):  # a name that is not there makes all of them raise
+        try:
+            return getattr(function, "__annotations__", None) or {}
+        except Exception:
+            import annotationlib  # here: for few
 
-        return annotationlib.get_annotations(function, format=annotationlib.Format.FORWARDREF)
+            return annotationlib.get_annotations(function, format=annotationlib.Format.FORWARDREF)
     return getattr(function, "__annotations__", None) or {}
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[str | None, Sequence[str]]:
     """The name of the first parameter that is given by place, and the names of all."""
-    placed, named, rest = parameters_of(function)
-    names = [name for name, _ in (*placed, *named)]
-    return (names[0] if placed else rest), names
+    its = parameters_of(function)
+    names = [name for name, _ in (*its.placed, *its.named)]
+    return (names[0] if its.placed else its.rest), names
 
 
 def _pushed(hints: _Hints) -> Types:

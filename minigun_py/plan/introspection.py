@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from minigun_py.record import record
 
 __all__ = [
     "Parameters",
@@ -30,14 +32,16 @@ ASYNC_GENERATOR: Final = 0x200
 _ROUTINES: Final = (FunctionType, MethodType, BuiltinFunctionType)
 
 
-class Written(NamedTuple):
+@record
+class Written:
     """How a function is written: with ``yield``, and with ``async def``."""
 
     generates: bool = False
     waits: bool = False
 
 
-class Parameters(NamedTuple):
+@record
+class Parameters:
     """By name, whether each has a default: those given by place, and by name alone."""
 
     placed: list[tuple[str, bool]]

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import dis
 import functools
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from pathlib import PurePath
 from types import CodeType, FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, Final
 
@@ -27,9 +25,6 @@ _KNOWN_AS: Final = {
     "_thread._local": "threading.local",
 }
 """Types under the names by which their users make them."""
-
-_MACHINERY: Final = re.compile(r"_.*_$|_abc_impl$")
-"""Names in a class that Python puts there and makes anew."""
 
 
 @record
@@ -178,7 +173,7 @@ def _of_class(kind: type) -> Iterator[_Held]:
         if isinstance(inner, FunctionType):
             if not variable.startswith("__annotate"):  # never called by the class's users
                 yield _Held(kind, "", "", inner)
-        elif type(value) not in (kind, MemberDescriptorType) and not _MACHINERY.match(variable):
+        elif type(value) not in (kind, MemberDescriptorType) and not _is_machinery(variable):
             yield _Held(kind, "holds", f"{kind.__name__}.{variable}", value)
 
 
@@ -195,6 +190,11 @@ def _of_object(holder: Any, thing: Any) -> Iterator[_Held]:
     yield _Held(holder, "", "", type(thing))
     for variable, value in _attributes(thing).items():
         yield _Held(holder, "holds", f"self.{variable}", value)
+
+
+def _is_machinery(name: str) -> bool:
+    """Whether Python puts it into a class, and makes it anew."""
+    return name.startswith("_") and (name.endswith("_") or name == "_abc_impl")
 
 
 def _attributes(thing: object) -> dict[str, Any]:
@@ -273,7 +273,8 @@ def _location(holder: Any) -> str:
     for candidate in (inner, getattr(kind, "__call__", None), getattr(kind, "__init__", None)):  # noqa: B004
         code = getattr(candidate, "__code__", None)
         if isinstance(code, CodeType):
-            return f"{PurePath(code.co_filename).name}:{code.co_firstlineno}"
+            name = code.co_filename.replace("\\", "/").rpartition("/")[2]
+            return f"{name}:{code.co_firstlineno}"
     return ""
 
 

@@ -201,12 +201,12 @@ def _check_callable(function: Callable[..., Any], where: str) -> None:
 def _injected(function: Callable[..., Any], where: str, positional: int) -> frozenset[str]:
     """Which of ``output`` and ``state`` are asked for, after checking every other parameter."""
     try:
-        placed, named, more = parameters_of(function)
+        its = parameters_of(function)
     except (TypeError, ValueError):  # a built-in that does not tell its signature
         return frozenset()
-    if len(placed) < positional and more is None:
+    if len(its.placed) < positional and its.rest is None:
         raise UsageError(f"{where}: its function has no parameter for the item")
-    rest = placed[positional:] + named
+    rest = its.placed[positional:] + its.named
     for name, has_default in rest:
         if not (has_default or name in _INJECTED):
             raise _extra(name, where, positional)

@@ -11,6 +11,7 @@ import pytest
 
 from minigun_py.plan.introspection import (
     Parameters,
+    Written,
     is_awaitable,
     is_routine,
     parameters_of,
@@ -100,7 +101,7 @@ def test_it_is_as_inspect_tells(function: Any) -> None:
     assert is_routine(function) == inspect.isroutine(function)
     assert unwrapped(function) is inspect.unwrap(function)
     asynchronously = inspect.isasyncgenfunction(function)
-    assert written(function) == (
+    assert written(function) == Written(
         asynchronously or inspect.isgeneratorfunction(function),
         asynchronously or inspect.iscoroutinefunction(function),
     )
