@@ -8,7 +8,7 @@ source whose items are there already there is no channel: the source itself is t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from minigun_py.clock import Clock
@@ -24,11 +24,30 @@ from minigun_py.plan.segment import Exit, Segment
 from minigun_py.primitives.backlog import Backlog
 from minigun_py.primitives.channel import Receiver, Sender, open_channel
 
-__all__ = ["Doorways"]
+__all__ = ["Doorways", "outlet_size"]
 
-OUTLET_SIZE: Final = 2000
-"""Outputs that may wait to be taken: room for a large chunk while another is being looked at."""
+_CHUNKS: Final = 2
+"""So many chunks a source may have on their way, as any worker may."""
 _NONE: Final[Mapping[str, ReadySource]] = {}
+
+
+def outlet_size(segments: Sequence[Segment], ready: Collection[str] = ()) -> int:
+    """How many outputs may wait to be taken: as many items as may wait where there is no queue.
+
+    Those are the places in front of stages that share a segment with the one before them, or whose
+    source is `ready`, and what a source may have on its way. So no more is between a source and
+    whoever takes the outputs than all stages together are allowed; and as the outlet has room for
+    more than one chunk, workers go on while one is being looked at.
+    """
+    places = 0
+    for segment in segments:
+        head, *others = (stage.options.queue_size for stage in segment.stages)
+        places += sum(others)
+        if segment.is_source:
+            places += head * (1 + _CHUNKS)
+        elif segment.head.name in ready:
+            places += head
+    return places
 
 
 class Loaded(Protocol):
@@ -78,7 +97,10 @@ class Doorways:
         self._outlet_sender: Sender[Any] | None = None
         if outlet:
             self._outlet_sender, self.outlet = open_channel(
-                OUTLET_SIZE, clock=clock, capacity_bytes=DEFAULT_QUEUE_BYTES, size_of=bytes_of
+                outlet_size(segments, ready),
+                clock=clock,
+                capacity_bytes=DEFAULT_QUEUE_BYTES,
+                size_of=bytes_of,
             )
 
     def inbox_of(self, name: str) -> Inlet:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from minigun_py.engine.doorways import Doorways
+from minigun_py.engine.doorways import Doorways, outlet_size
 from minigun_py.engine.loop import LoopInbox
 from minigun_py.errors import EndOfChannel, WouldBlock
 from minigun_py.plan.stage import DeclaredStage
@@ -222,3 +222,39 @@ def test_a_stage_in_a_loop_that_keeps_items_hears_of_a_stall() -> None:
     house = House(source("s"), lane("a"), batch("b"), lane("c", feedback="a"))
     assert isinstance(house.doorways.inbox_of("b"), LoopInbox)
     assert isinstance(house.doorways.inbox_of("c"), Receiver)
+
+
+# --------------------------------------------------------------------------- the outlet
+
+
+@pytest.mark.parametrize(
+    ("stages", "ready", "size"),
+    [
+        ([source("s"), lane("a")], (), 3000),
+        ([source("s"), lane("a")], ("a",), 4000),
+        ([source("s"), lane("a"), lane("b")], ("a",), 4000),
+        ([source("s"), lane("a"), processor("b"), processor("c")], ("a",), 6000),
+        ([source("s", queue_size=2), lane("a", queue_size=5), processor("b", queue_size=7)],
+         ("a",), 18),
+    ],
+    ids=["a queue", "a ready source", "two queues", "stages together", "small queues"],
+)  # fmt: skip
+def test_as_many_outputs_may_wait_as_items_where_there_is_no_queue(
+    stages: list[DeclaredStage], ready: tuple[str, ...], size: int
+) -> None:
+    assert outlet_size(segments_of(stages), ready) == size
+    outlet = Doorways(segments_of(stages), True, VirtualClock()).outlet
+    assert outlet is not None
+    assert outlet.statistics().capacity == outlet_size(segments_of(stages))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_nothing_runs_further_ahead_of_who_takes_the_outputs_than_is_declared(workers: int) -> None:
+    """All that may be anywhere between: queues, what workers have, and the outlet."""
+    stages = [source("s"), lane("a", workers=workers), processor("b")]
+    segments = segments_of(stages)
+    queues = Doorways(segments, True, VirtualClock()).close()
+    at_work, of_source = 2 * 1000 * workers, 2 * 1000
+    may_be = sum(queue.statistics().capacity for queue in queues) + at_work
+    declared = sum(stage.options.queue_size for stage in stages) + at_work + of_source
+    assert may_be == declared
