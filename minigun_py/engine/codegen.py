@@ -1,33 +1,38 @@
 """Writes the source of a segment's loops; `kernel` shows what it looks like.
 
 Loops are flat: a chain of stages that give one value each is a run of statements, however long. A
-stage that gives many values has a loop over them, within the loop around it, or beyond a few of
-them in a function of its own. What is called and counted for every item stands in local variables
-of the outermost function.
+stage that may give many gives one more often than not, and then the run goes on; several values
+have a loop of their own, in another function. What is called and counted for every item stands in
+local variables of the outermost function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from minigun_py.engine.loop_frame import LoopFrame
 from minigun_py.engine.loops import Loops
-from minigun_py.engine.open_loop import OpenFunction, OpenLoop
+from minigun_py.engine.open_loop import OpenLoop
 from minigun_py.plan.segment import Segment
 from minigun_py.plan.signature import Shape
 from minigun_py.plan.stage import Consumer
 from minigun_py.primitives.spool import FEW
-from minigun_py.record import field, record
 
 __all__ = ["LoopWriter", "generate"]
 
 DEEPEST_LOOP = 5
 """So many loops stand in each other; Python allows about twenty blocks, and a loop has three."""
 
+MOST_SPLIT = 10
+"""With more stages that may give many, each has a loop: what follows one of them is written twice,
+once behind a single value and once as a function for several."""
+
 _HELPERS = (
     # For what a stage gives without an item: like the loops, it shows on the stack whose it is.
     "def collect(values):",
     "    return list(values)",
     "from minigun_py.plan.signature import GatheringOutput",
+    "from itertools import islice",
     "from minigun_py.primitives.spool import gathered_after",
 )
 
@@ -44,7 +49,7 @@ def generate(
     functions of the stages `gathered` emit is gathered in the loop itself.
     """
     exits = frozenset(exit_stages)
-    writer = LoopWriter(segment, exits, "await " if awaits else "", frozenset(gathered))
+    writer = LoopWriter(segment, "await " if awaits else "", exits, frozenset(gathered))
     if segment.is_source or segment.head.pulls:
         writer.source_function()
     else:
@@ -52,33 +57,30 @@ def generate(
     return writer.compiled()
 
 
-@record(frozen=False)
-class LoopWriter:
-    """Writes the loops of a segment, line by line."""
+class LoopWriter(LoopFrame):
+    """Writes what becomes of an item in the loops of a segment.
 
-    segment: Segment
-    exits: frozenset[int]
-    awaits: str
-    gathered: frozenset[int]
-    lines: list[str] = field(default_factory=list)
-    blame: list[dict[int, tuple[int, int]]] = field(default_factory=list)
-    calls: list[dict[int, int]] = field(default_factory=list)
-    heads: list[tuple[int, ...]] = field(default_factory=list)
-    tells_emitted: list[bool] = field(init=False)
-    _in: OpenFunction = field(init=False)
-    _depth: int = 0
-    """Blocks around the next line."""
+    Args:
+        segment: The stages.
+        awaits: As of a `LoopFrame`.
+        exits: The stages that have a way out.
+        gathered: The stages whose functions' outputs are gathered here.
+    """
 
-    def __post_init__(self) -> None:
-        self.tells_emitted = [self._tells_emitted(i) for i in range(len(self.segment.stages))]
+    def __init__(
+        self, segment: Segment, awaits: str, exits: frozenset[int], gathered: frozenset[int]
+    ) -> None:
+        super().__init__(segment, awaits)
+        self.exits, self.gathered = exits, gathered
+        stages = range(len(segment.stages))
+        self.tells_emitted = [self._tells_emitted(index) for index in stages]
+        self._many_stages = sum(map(self._may_give_many, stages))
 
     def compiled(self) -> Loops:
         """What was written."""
         lines = "\n".join((*self.lines, *_HELPERS))
         code = compile(lines, f"<stages {', '.join(self.segment.names)}>", "exec")
         return Loops(code, self.blame, self.calls, self.heads, self.tells_emitted)
-
-    # ------------------------------------------------------------- functions and loops
 
     def source_function(self) -> None:
         """The function over what a producer gives: count, put out, hand on."""
@@ -96,81 +98,6 @@ class LoopWriter:
         self._end_loop(loop, "return")
         self._end_function()
 
-    def function(self, stages: Sequence[int]) -> int:
-        """A function that runs each item through every one of `stages`: the number of its loop."""
-        self._begin_function()
-        loop = self._begin_loop(stages, "items")
-        self._hand_on(loop, stages)
-        self._end_loop(loop, "return")
-        self._end_function()
-        return loop.number
-
-    def _begin_function(self) -> None:
-        number = len(self.blame)
-        self._depth = 0
-        self._write(f"{'async ' if self.awaits else ''}def loop_{number}(items):")
-        self._in = OpenFunction(len(self.lines), outermost=number == 0)
-        self._depth = 1
-        self._write("")  # the prologue, when it is known
-        if self._in.outermost:
-            self._write("try:")
-            self._depth = 2
-
-    def _end_function(self) -> None:
-        done = self._in
-        if done.outermost:
-            self._depth = 1
-            self._end_outermost()
-            self._write("finally:")
-            self._depth = 2
-            for index in done.counted:
-                self._write(f"emitted[{index}] += count_{index}")
-            self._write("pass")
-        known = [f"{name} = None" for name in done.values]
-        known += [f"{alias} = {name}" for name, alias in done.aliases.items()]
-        known += [f"count_{index} = 0" for index in done.counted]
-        self.lines[done.prologue] = f"    {'; '.join(known)}"
-        for line, loop, stages in done.called:
-            self.calls[loop.number][line + 1] = stages[0]
-            number = self.function(stages)
-            self.lines[line] = self.lines[line].replace("loop_?", f"loop_{number}")
-
-    def _end_outermost(self) -> None:
-        """What else becomes of an error that leaves the loops."""
-
-    def _begin_loop(self, heads: Sequence[int], items: str) -> OpenLoop:
-        number = len(self.blame)
-        self.blame.append({})
-        self.calls.append({})
-        self.heads.append(tuple(heads))
-        value = f"item_{number}"
-        self._in.values.append(value)
-        self._write(f"iterator_{number} = iter({items})")
-        self._write("while True:")
-        self._write("    try:")
-        self._write(f"        for {self._target(number)} in iterator_{number}:")
-        self._depth += 3
-        return OpenLoop(number, [value])
-
-    def _target(self, number: int) -> str:
-        """What a loop sets to the next of its items."""
-        return f"item_{number}"
-
-    def _end_loop(self, loop: OpenLoop, leave: str) -> int:
-        """Returns the line on which an error leaves the loop for good."""
-        if self.lines[-1].endswith(f"in iterator_{loop.number}:"):
-            self._write("pass")
-        self._depth -= 3
-        values = "".join(f"{value}, " for value in loop.values)
-        self._write("        many = given = value = None  # a frame may be remembered by an error")
-        self._write(f"        {leave}")
-        self._write("    except BaseException as error:")
-        self._write("        many = given = value = None")
-        self._write(f"        if blame_{loop.number}(error, ({values}), iterator_{loop.number}):")
-        line = len(self.lines)
-        self._write(f"            {leave}")
-        return line
-
     # ------------------------------------------------------------- what happens to an item
 
     def _hand_on(self, loop: OpenLoop, stages: Sequence[int]) -> None:
@@ -183,13 +110,16 @@ class LoopWriter:
             if self.segment.is_routed(index):
                 self._deal(loop, index, self._call(loop, index), loop.position)
                 return
-            if self._gives_many(index):
+            if not self._gives_many(index):
+                self._value(loop, index)
+            elif self._splits(index):
+                self._one_or_many(loop, index)
+            else:
                 self._many(loop, index)
                 return
-            self._value(loop, index)
             stages = self.segment.children[index]
-        for stage in stages:
-            self._call_function(loop, f"({loop.values[-1]},)", (stage,))
+        for place, stage in enumerate(stages, 1):
+            self._call_function(loop, f"({loop.values[-1]},)", (stage,), stages[place:])
 
     def _value(self, loop: OpenLoop, index: int) -> None:
         """A stage that gives one value, which is the last of the loop's from then on."""
@@ -199,16 +129,76 @@ class LoopWriter:
             self._blame_last_line(loop, index, loop.position)
             self._write(f"    emitted[{index}] += 1")
             return
-        result = f"value_{index}"
-        self._write(f"{result} = {call}")
+        self._write(f"value_{index} = {call}")
         self._blame_last_line(loop, index, loop.position)
-        self._write(f"if {result} is None:")
+        self._write(f"if value_{index} is None:")
         self._write(f"    nones[{index}] += 1")
         self._write("    continue")
+        self._goes_on(loop, index)
+
+    def _goes_on(self, loop: OpenLoop, index: int) -> None:
+        """The value of a stage is put out, and is the last of the loop's from then on."""
+        result = f"value_{index}"
         if index in self.exits:
             self._put_out(index, result)
         loop.values.append(result)
         self._in.values.append(result)
+
+    def _one_or_many(self, loop: OpenLoop, index: int) -> None:
+        """A stage that may give many: one value goes on here, several in a function of theirs."""
+        shape: Shape = self.segment.stages[index].shape  # type: ignore[attr-defined]
+        if index in self.gathered and shape.yields:
+            self._one_or_many_yielded(loop, index)
+        else:
+            self._one_or_many_listed(loop, index)
+        self._count(index, "1")
+        self._goes_on(loop, index)
+
+    def _one_or_many_yielded(self, loop: OpenLoop, index: int) -> None:
+        """Of a generator. What is written next is done if it has ended after one value."""
+        self._write(f"given = {self._call(loop, index)}")
+        self._blame_last_line(loop, index, loop.position)
+        self._write(f"for value_{index} in given:")
+        self._blame_last_line(loop, index, loop.position)
+        self._write("    break")
+        self._write("else:")
+        self._write(f"    nones[{index}] += 1")
+        self._write("    continue")
+        self._write("for value in given:")
+        self._blame_last_line(loop, index, loop.position)
+        self._depth += 1
+        self._write(f"many = [value_{index}, value, *islice(given, {FEW - 2})]")
+        self._blame_last_line(loop, index, loop.position)
+        self._write(f"if len(many) == {FEW}:")
+        self._write("    many = gathered_after(many, given)")
+        self._blame_last_line(loop, index, loop.position)
+        self._several(loop, index)
+        self._write("break")
+        self._depth -= 1
+        self._write("else:")
+        self._depth += 1
+
+    def _one_or_many_listed(self, loop: OpenLoop, index: int) -> None:
+        """Of a function that gives a list. What is written next is done if that has one value."""
+        self._list(loop, index)
+        self._write("if len(many) > 1 or many.__class__ is not list:")
+        self._depth += 1
+        self._several(loop, index)
+        self._write("continue")
+        self._depth -= 1
+        self._write("if not many:")
+        self._write(f"    nones[{index}] += 1")
+        self._write("    continue")
+        self._write(f"[value_{index}] = many")
+
+    def _several(self, loop: OpenLoop, index: int) -> None:
+        """Put `many` out and run it on: in a function, if there would be more such loops in it."""
+        self._count(index, "len(many)")
+        if self._may_many_follow(index):
+            self._put_out_all(index)
+            self._call_function(loop, "many", tuple(self.segment.children[index]))
+        else:
+            self._put_out_many(loop, index)
 
     def _streamed(self, loop: OpenLoop, index: int) -> None:
         """A stage whose outputs leave while it is called: nothing is left to be done with them."""
@@ -220,6 +210,15 @@ class LoopWriter:
 
     def _many(self, loop: OpenLoop, index: int) -> None:
         """A stage that gives a list. What follows it runs in a loop over the list."""
+        self._list(loop, index)
+        self._write("if not many:")
+        self._write(f"    nones[{index}] += 1")
+        self._write("    continue")
+        self._count(index, "len(many)")
+        self._put_out_many(loop, index)
+
+    def _list(self, loop: OpenLoop, index: int) -> None:
+        """Set `many` to all that a stage gives."""
         shape: Shape = self.segment.stages[index].shape  # type: ignore[attr-defined]
         if index in self.gathered and shape.yields:
             self._gather(loop, index)
@@ -228,11 +227,6 @@ class LoopWriter:
         else:
             self._write(f"many = {self._call(loop, index)}")
             self._blame_last_line(loop, index, loop.position)
-        self._write("if not many:")
-        self._write(f"    nones[{index}] += 1")
-        self._write("    continue")
-        self._count(index, "len(many)")
-        self._put_out_many(loop, index)
 
     def _gather(self, loop: OpenLoop, index: int) -> None:
         """The list of what a generator gives; beyond a few values somebody looks how large."""
@@ -277,10 +271,9 @@ class LoopWriter:
         if self._depth < 3 * DEEPEST_LOOP:
             inner = self._begin_loop(children, "many")
             self._hand_on(inner, children)
-            line = self._end_loop(inner, "break")
-            self.calls[loop.number][line] = children[0]
+            self._end_loop(inner, "break")
         else:
-            self._call_function(loop, "many", children)
+            self._call_function(loop, "many", tuple(children))
 
     def _deal(self, loop: OpenLoop, index: int, call: str, position: int) -> None:
         """A stage that says itself where its outputs go: what is left flows on as usual."""
@@ -293,37 +286,24 @@ class LoopWriter:
         self._write(f"usual[{index}] += len(many)")
         self._put_out_many(loop, index)
 
-    # ------------------------------------------------------------- small things
-
-    def _call(self, loop: OpenLoop, index: int) -> str:
-        return f"{self.awaits}{self._name(f'call_{index}')}({loop.values[-1]})"
-
-    def _call_function(self, loop: OpenLoop, items: str, stages: tuple[int, ...]) -> None:
-        """Call a function that is written later. An error in it is for its own loop to blame."""
-        self._in.called.append((len(self.lines), loop, tuple(stages)))
-        self._write(f"{self.awaits}loop_?({items})")
-
-    def _name(self, name: str) -> str:
-        """What a function is called: locally where it is called for every item of a chunk."""
-        return self._in.aliases.setdefault(name, f"_{name}") if self._in.outermost else name
-
-    def _count(self, index: int, outputs: str) -> None:
-        """Count outputs. Where the worker is asked in the middle of a loop, it has to know them."""
-        if self._in.outermost and not self.segment.head.pulls:
-            if index not in self._in.counted:
-                self._in.counted.append(index)
-            self._write(f"count_{index} += {outputs}")
-        else:
-            self._write(f"emitted[{index}] += {outputs}")
-
-    def _write(self, line: str) -> None:
-        self.lines.append(" " * 4 * self._depth + line)
-
-    def _blame_last_line(self, loop: OpenLoop, stage: int, position: int) -> None:
-        self.blame[loop.number][len(self.lines)] = (stage, position)
+    # ------------------------------------------------------------- what is known of a stage
 
     def _gives_many(self, index: int) -> bool:
         return bool(self.segment.stages[index].shape.many)  # type: ignore[attr-defined]
+
+    def _splits(self, index: int) -> bool:
+        """Whether a single value of a stage goes on where it is, though it might give many."""
+        return self._many_stages <= MOST_SPLIT
+
+    def _may_many_follow(self, index: int) -> bool:
+        """Whether a stage behind this one in its segment may give many."""
+        following = list(self.segment.children[index])
+        for stage in following:
+            following += self.segment.children[stage]
+        return any(map(self._may_give_many, following))
+
+    def _may_give_many(self, index: int) -> bool:
+        return getattr(getattr(self.segment.stages[index], "shape", None), "many", False)
 
     def _tells_emitted(self, index: int) -> bool:
         if index == 0 and (self.segment.is_source or self.segment.head.pulls):

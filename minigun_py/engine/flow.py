@@ -15,7 +15,6 @@ from collections.abc import Collection, Sequence
 from minigun_py.engine.codegen import LoopWriter
 from minigun_py.engine.loops import Loops
 from minigun_py.plan.segment import Segment
-from minigun_py.record import record
 
 __all__ = ["generate_flow"]
 
@@ -25,7 +24,7 @@ def generate_flow(segment: Segment, gathered: Collection[int] = ()) -> Loops | N
     last = [way_out.stage for way_out in segment.exits]
     if len(last) != 1 or segment.children[last[0]] or any(map(segment.is_routed, (0, *last))):
         return None
-    writer = _FlowWriter(segment, frozenset(last), "", frozenset(gathered))
+    writer = _FlowWriter(segment, "", frozenset(last), frozenset(gathered))
     try:
         writer.source_function()
     except _NoFlow:
@@ -37,8 +36,10 @@ class _NoFlow(Exception):
     """Something has to be called that cannot yield."""
 
 
-@record(frozen=False)
 class _FlowWriter(LoopWriter):
+    def _splits(self, index: int) -> bool:
+        return not self._may_many_follow(index)  # else there is a function, which cannot yield
+
     def _put_out(self, index: int, value: str) -> None:
         self._write(f"yield {value}")
 
@@ -46,7 +47,7 @@ class _FlowWriter(LoopWriter):
         if index in self.exits:
             self._write("yield from many")
         else:
-            LoopWriter._put_out_all(self, index)  # noqa: SLF001 - super() is lost to the slots
+            super()._put_out_all(index)
 
     def _target(self, number: int) -> str:
         return f"{'' if number else '_, '}item_{number}"
@@ -57,7 +58,9 @@ class _FlowWriter(LoopWriter):
         self._write("except BaseException as error:")
         self._write("    hold(error)")
 
-    def _call_function(self, loop: object, items: str, stages: Sequence[int]) -> None:
+    def _call_function(
+        self, loop: object, items: str, stages: Sequence[int], others: Sequence[int] = ()
+    ) -> None:
         raise _NoFlow
 
     def _streamed(self, loop: object, index: int) -> None:

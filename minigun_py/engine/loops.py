@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import CodeType
 
 from minigun_py.record import record
@@ -14,15 +15,15 @@ class Loops:
     """Compiled loops.
 
     `blame[n]` maps a line of loop n to the index of the stage that runs there, and the position
-    of its item among the loop's values (-1: the source itself). `calls[n]` maps a line to the
-    first stage of the loop that is entered there, `heads[n]` are the stages that loop n begins
+    of its item among the loop's values (-1: the source itself). `calls[n]` maps a line
+    that enters another loop to the stages that come next, `heads[n]` are those that loop n begins
     with. `tells_emitted[i]` says whether stage i counts what it emits; otherwise it counts what it
     does not.
     """
 
     code: CodeType
     blame: list[dict[int, tuple[int, int]]]
-    calls: list[dict[int, int]]
+    calls: list[dict[int, Sequence[int]]]
     heads: list[tuple[int, ...]]
     tells_emitted: list[bool]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minigun_py.record import field, record
 
 __all__ = ["OpenFunction", "OpenLoop"]
@@ -9,9 +11,10 @@ __all__ = ["OpenFunction", "OpenLoop"]
 
 @record(frozen=False)
 class OpenLoop:
-    """A loop that is being written: its number, and the names of its values."""
+    """A loop that is being written: its number, its depth, and the names of its values."""
 
     number: int
+    depth: int
     values: list[str]
 
     @property
@@ -30,5 +33,5 @@ class OpenFunction:
     aliases: dict[str, str] = field(default_factory=dict)
     counted: list[int] = field(default_factory=list)
     """The stages whose outputs are counted in a local variable."""
-    called: list[tuple[int, OpenLoop, tuple[int, ...]]] = field(default_factory=list)
-    """Lines that call functions still to be written, for which stages."""
+    called: list[tuple[int, OpenLoop, tuple[int, ...], Sequence[int]]] = field(default_factory=list)
+    """Lines that call functions still to be written, for which stages, and what comes after."""

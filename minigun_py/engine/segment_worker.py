@@ -238,9 +238,8 @@ class SegmentWorker:
                 error = Stopped()
             elif index is not None and position >= 0:
                 self._cancelled[index] += 1
-            if frame.tb_lineno in calls:  # the branches after this one never began
-                for line, stage in calls.items():
-                    self._cancelled[stage] += line > frame.tb_lineno
+            for stage in calls.get(frame.tb_lineno, ()):  # the branches that never began
+                self._cancelled[stage] += 1
             for head in heads:
                 self._cancelled[head] += operator.length_hint(rest)
             try:

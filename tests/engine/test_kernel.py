@@ -10,6 +10,7 @@ import pytest
 
 from engine.growing import chain, grow
 from engine.working import going_on, opened
+from minigun_py import Pipeline, To
 from minigun_py.contexts.answer import Harvest, StageCounts
 from minigun_py.engine.kernel import SegmentKernel
 from minigun_py.errors import UsageError, WorkerDied
@@ -362,7 +363,7 @@ def three_by_output(n: int, output: Callable[[int], None]) -> int:
     return n + 2
 
 
-@pytest.mark.parametrize("deep", [1, 4, 5, 9])
+@pytest.mark.parametrize("deep", [1, 4, 5, 9, 12])
 def test_loops_stand_in_each_other_however_deep(deep: int) -> None:
     segment = chain({f"s{n}": twice for n in range(deep)})
     harvest = run(segment, [1, 2])
@@ -372,7 +373,7 @@ def test_loops_stand_in_each_other_however_deep(deep: int) -> None:
     )
 
 
-@pytest.mark.parametrize("deep", [1, 4, 5, 9])
+@pytest.mark.parametrize("deep", [1, 4, 5, 9, 12])
 @pytest.mark.parametrize("policy", ["fail", "skip"])
 def test_the_innermost_stage_is_blamed_with_its_own_item(deep: int, policy: str) -> None:
     def fails(n: int) -> int:
@@ -387,6 +388,30 @@ def test_the_innermost_stage_is_blamed_with_its_own_item(deep: int, policy: str)
     counts = harvest.counts[-1]
     assert counts.failed == len(harvest.failures) == (1 if policy == "fail" else 2**deep)
     assert counts.received == counts.completed + counts.failed + counts.cancelled
+
+
+def once(n: int) -> Iterator[int]:
+    yield n
+
+
+@pytest.mark.parametrize("generators", [[once], [once, twice], [twice, once], [once] * 12])
+def test_a_stage_behind_generators_may_say_where_its_values_go(
+    generators: list[Callable[[int], Iterator[int]]],
+) -> None:
+    pipe, odd, even = Pipeline(), list[int](), list[int]()
+    pipe.source([1, 2])
+    for number, generator in enumerate(generators):
+        pipe.processor(generator, name=f"generator {number}")
+
+    @pipe.processor(routes=["odd"], to="even")
+    def sort(n: int) -> int | To[int]:
+        return To("odd", n) if n % 2 else n
+
+    pipe.consumer(even.append, name="even")
+    pipe.consumer(odd.append, name="odd")
+    pipe.run(execution="inline")
+    both = [-1] if twice in generators else []
+    assert (odd, even) == ([1, *both], [2, *(2 * n for n in both)])
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 100])

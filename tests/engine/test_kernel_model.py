@@ -40,6 +40,8 @@ class Plant:
     kind: str
     policy: str
     fails_on: int | None
+    too_late: int = 0
+    """So many values are emitted before it fails, and are nobody's."""
     below: list[int] = field(default_factory=list)
     consumes: bool = False
     has_exit: bool = False
@@ -54,36 +56,56 @@ class Plant:
 
     def function(self, mode: Mode) -> Callable[..., Any]:
         """The same as a stage's function."""
-        if mode is Mode.CALLED:
-            return self._yields if self.kind == "many" else self._returns
-        return self._yields_later if self.kind == "many" else self._returns_later
+        called, later = {
+            "many": (self._yields, self._yields_later),
+            "emit": (self._emits, self._emits_later),
+        }.get(self.kind, (self._returns, self._returns_later))
+        return called if mode is Mode.CALLED else later
 
     def _returns(self, item: int) -> int | None:
         return next(iter(self.gives(item)), None)
 
+    def _before_it_fails(self, item: int) -> list[int]:
+        fails = self.fails_on is not None and item % 7 == self.fails_on
+        return [item] * self.too_late if fails else []
+
     def _yields(self, item: int) -> Iterator[int]:
+        yield from self._before_it_fails(item)
         yield from self.gives(item)
+
+    def _emits(self, item: int, output: Callable[[int], None]) -> int | None:
+        for value in self._before_it_fails(item):
+            output(value)
+        *most, last = self.gives(item) or [None]
+        for value in most:
+            output(value)
+        return last
 
     async def _returns_later(self, item: int) -> int | None:
         await asyncio.sleep(0)
         return self._returns(item)
 
     async def _yields_later(self, item: int) -> AsyncIterator[int]:
+        for value in self._before_it_fails(item):
+            yield value
         for value in self.gives(item):
             await asyncio.sleep(0)
             yield value
 
+    async def _emits_later(self, item: int, output: Callable[[int], None]) -> int | None:
+        await asyncio.sleep(0)
+        return self._emits(item, output)
+
 
 @st.composite
 def trees(draw: st.DrawFn) -> list[Plant]:
-    kinds = st.sampled_from(["value", "value", "filter", "many"])
+    kinds = st.sampled_from(["value", "value", "filter", "many", "emit"])
     fails_on = st.none() | st.integers(0, 6)
     policies = st.sampled_from(["skip", "skip", "fail"])
     plants: list[Plant] = []
     for number in range(draw(st.integers(1, 9))):
-        plants.append(
-            Plant(draw(kinds), draw(policies), draw(fails_on), has_exit=draw(st.booleans()))
-        )
+        plants.append(Plant(draw(kinds), draw(policies), draw(fails_on), draw(st.integers(0, 2))))
+        plants[number].has_exit = draw(st.booleans())
         if number:
             plants[draw(st.integers(0, number - 1))].below.append(number)
     for plant in plants:
