@@ -127,8 +127,8 @@ class ArenaEnd:
         stretch = Stretch(first + free, units, 0, buffer.nbytes)
         self._flag(stretch, 1)
         at = _place(stretch)
-        with memoryview(memory) as whole:
-            whole[at : at + buffer.nbytes] = buffer
+        with memoryview(memory) as whole, whole[at : at + buffer.nbytes] as there:
+            _copy(buffer, there)
         return stretch
 
     def take(self, stretch: Stretch) -> memoryview:
@@ -148,7 +148,7 @@ class ArenaEnd:
         """Where a buffer lies that this side has taken. None if it is not from here."""
         if not self._views or buffer.readonly:
             return None
-        address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+        address = _address(buffer)
         for reference in list(self._views):
             block, stretch = reference(), self._views.get(reference)
             if block is None or stretch is None:
@@ -223,6 +223,21 @@ class ArenaEnd:
 
     def _units_in_view(self) -> set[int]:
         return {stretch.unit for stretch in list(self._views.values())}
+
+
+def _copy(buffer: memoryview, there: memoryview) -> None:
+    """Copy, and let other threads run meanwhile: whoever takes results gives room back by that."""
+    whole = buffer.obj
+    if not buffer.readonly:
+        ctypes.memmove(_address(there), _address(buffer), buffer.nbytes)
+    elif type(whole) is bytes and len(whole) == buffer.nbytes:
+        ctypes.memmove(_address(there), whole, buffer.nbytes)
+    else:  # it does not tell where it lies
+        there[:] = buffer
+
+
+def _address(buffer: memoryview) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
 
 
 def _place(stretch: Stretch) -> int:

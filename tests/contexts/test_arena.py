@@ -75,6 +75,31 @@ def test_whatever_lies_where_arrives(sizes: list[int]) -> None:
     arena.close()
 
 
+LETTERS = bytes(range(256)) * (LARGE // 256 + 1)
+
+
+@pytest.mark.parametrize(
+    "buffer",
+    [
+        memoryview(bytearray(LETTERS)),
+        memoryview(LETTERS),
+        memoryview(LETTERS)[3:-7],
+        memoryview(bytearray(LETTERS)).toreadonly(),
+        memoryview(bytearray(LETTERS))[5:],
+    ],
+    ids=["writable", "bytes", "a part of bytes", "read-only", "a part"],
+)
+def test_whatever_holds_a_buffer_it_is_copied_whole(arena: Arena, buffer: memoryview) -> None:
+    ends = Ends(arena)
+    before = ends.parent.put(memoryview(bytearray(LARGE)))
+    stretch = ends.parent.put(buffer)
+    assert before is not None
+    assert stretch is not None
+    with ends.worker.look(stretch) as arrived, ends.worker.look(before) as neighbour:
+        assert arrived == buffer
+        assert not any(neighbour)
+
+
 def test_what_is_large_does_not_go_through_the_socket(arena: Arena) -> None:
     parts, arrived = Ends(arena).sent([PickleBuffer(filled(LARGE)), PickleBuffer(filled(10))])
     assert sum(part.nbytes for part in parts) < 300
