@@ -46,10 +46,12 @@ def by_two(
     yield from peers.joblib_parallel(library, function, items, 2, backend, batch=1)
 
 
+# By what is imported before the clock is started; of us a second time, as most programs do it.
 WAYS: dict[str, dict[str, peers.Map]] = {
     "thread": {
         "concurrent.futures": in_a_thread,
         "minigun_py": partial(peers.ours, execution="thread"),
+        "minigun_py.pipeline": partial(peers.ours, execution="thread"),
         "mpire": partial(peers.mpire_imap, chunk=1, start="threading"),
         "pypeln": peers.pypeln_thread,
         "joblib": partial(by_two, backend="threading"),
@@ -57,6 +59,7 @@ WAYS: dict[str, dict[str, peers.Map]] = {
     "fork": {
         "concurrent.futures": in_a_process,
         "minigun_py": peers.ours,
+        "minigun_py.pipeline": peers.ours,
         "multiprocessing": peers.pool_imap,
         "mpire": partial(peers.mpire_imap, chunk=1),
         "pypeln": peers.pypeln_process,

@@ -16,7 +16,7 @@ LIMIT = 1.25
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 LONG_RUN, USUAL = 1_000_000, 100_000
 LENGTHS = (10, 100, 1000)
-TOUCHED = 5_000_000  # items times stages, in a long pipeline
+TOUCHED = 20_000_000  # items times stages: to begin with a stage costs as much as 2,000 items
 MANY_STAGES = 10_000
 
 

@@ -99,6 +99,16 @@ VALUES.add(OURS, "run and a consumer", partial(run_and_consumer, stages=PLAIN))
 VALUES.add(OURS, "stream", partial(stream, stages=PLAIN))
 
 
+@VALUES.case(BY_HAND, "loop over a generator")
+def one_by_one(library: Any, job: Job) -> int:
+    """What a stream amounts to without a library: a caller who asks for one result at a time."""
+    results = (work.xor(work.times(work.plus(x))) for x in range(job.items))
+    total = 0
+    for y in results:
+        total += y
+    return total
+
+
 @VALUES.case("dask.bag", "synchronous scheduler", items=300_000)
 def dask_bag(library: Any, job: Job) -> int:
     """A bag that is mapped thrice and summed."""
@@ -166,16 +176,57 @@ STREAMS = partial(run_and_consumer, stages=STREAMING, stream=True)
 GENERATORS.add(OURS, "stream=True", STREAMS)
 
 
-@GENERATORS.case(BY_HAND, "loops over generators for each item")
+class Sum:
+    """A consumer that adds up."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, y: int) -> None:
+        """One more."""
+        self.total += y
+
+
+@GENERATORS.case(BY_HAND, "loops over generators for each item, and a consumer")
 def nested(library: Any, job: Job) -> int:
     """What stages that yield amount to without a library."""
-    total = 0
+    result = Sum()
+    add = result.add
     for x in range(job.items):
         for a in work.yield_plus(x):
             for b in work.yield_times(a):
                 for c in work.yield_xor(b):
-                    total += c
-    return total
+                    add(c)
+    return result.total
+
+
+@GENERATORS.case(BY_HAND, "loops over lists that are appended to, and a consumer")
+def listed(library: Any, job: Job) -> int:
+    """What stages that take `output` amount to without a library, if no list may be large."""
+    result = Sum()
+    add = result.add
+    for x in range(job.items):
+        first: list[int] = []
+        work.put_plus(x, first.append)
+        for a in first:
+            second: list[int] = []
+            work.put_times(a, second.append)
+            for b in second:
+                third: list[int] = []
+                work.put_xor(b, third.append)
+                for c in third:
+                    add(c)
+    return result.total
+
+
+@GENERATORS.case(BY_HAND, "generators over one another, and a consumer")
+def over_one_another(library: Any, job: Job) -> int:
+    """What stages that take iterators amount to without a library."""
+    result = Sum()
+    add = result.add
+    for y in work.stream_xor(work.stream_times(work.stream_plus(range(job.items)))):
+        add(y)
+    return result.total
 
 
 FLAT = partial(pypeln_sync, way="flat_map", functions=YIELDING)
