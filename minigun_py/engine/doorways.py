@@ -28,11 +28,12 @@ __all__ = ["Doorways", "outlet_size"]
 
 _CHUNKS: Final = 2
 """So many chunks a source may have on their way, as any worker may."""
+_MOST_AT_ONCE: Final = 1000
 _NONE: Final[Mapping[str, ReadySource]] = {}
 
 
 def outlet_size(segments: Sequence[Segment], ready: Collection[str] = ()) -> int:
-    """How many outputs may wait to be taken: as many items as may wait where there is no queue.
+    """How many outputs there may be that nobody has looked at: as items may wait without a queue.
 
     Those are the places in front of stages that share a segment with the one before them, or whose
     source is `ready`, and what a source may have on its way. So no more is between a source and
@@ -44,7 +45,7 @@ def outlet_size(segments: Sequence[Segment], ready: Collection[str] = ()) -> int
         head, *others = (stage.options.queue_size for stage in segment.stages)
         places += sum(others)
         if segment.is_source:
-            places += head * (1 + _CHUNKS)
+            places += head + _CHUNKS * min(head, segment.head.options.chunk or head)
         elif segment.head.name in ready:
             places += head
     return places
@@ -94,10 +95,14 @@ class Doorways:
             if name in returned_to or (segment.head.keeps_items and name in self._loops):
                 self._add_backlog(name, receiver, said.queue_bytes)
         self.outlet: Receiver[Any] | None = None
+        self.at_once = 1
+        """How many outputs are to be taken from it at once, as long as somebody is at them."""
         self._outlet_sender: Sender[Any] | None = None
         if outlet:
+            places = outlet_size(segments, ready)
+            self.at_once = max(1, min(_MOST_AT_ONCE, places // 4))
             self._outlet_sender, self.outlet = open_channel(
-                outlet_size(segments, ready),
+                places - self.at_once,
                 clock=clock,
                 capacity_bytes=DEFAULT_QUEUE_BYTES,
                 size_of=bytes_of,

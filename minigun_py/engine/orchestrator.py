@@ -76,6 +76,7 @@ class Orchestrator:
         self._ended = threading.Event()
         self._ends: list[Inlet] = []
         self.outlet: Receiver[Any] | None = None
+        self.at_once = 1
 
     def open(self) -> None:
         """Open every context. On an error everything is closed again."""
@@ -184,7 +185,7 @@ class Orchestrator:
         ready = self._ready_sources()
         doorways = Doorways(self._segments, self._wanted, self._clock, ready)
         permits, books = _permits(self._segments), self._books
-        self.outlet = doorways.outlet
+        self.outlet, self.at_once = doorways.outlet, doorways.at_once
         self._lanes += ready.values()
         taken_from = {source.name for source in ready.values()}
         for number, segment in enumerate(self._segments):

@@ -25,8 +25,19 @@ from minigun_py.record import record
 __all__ = ["Exitway", "Outbox"]
 
 
-_Parcel = tuple[Sender[Any] | BacklogSender, list[Any]]
-"""Items, and where they are sent."""
+class _Parcel:
+    """Items, from `start` on, and where they are sent."""
+
+    __slots__ = ("items", "sender", "start")
+
+    def __init__(self, sender: Sender[Any] | BacklogSender, items: list[Any]) -> None:
+        self.sender, self.items, self.start = sender, items, 0
+
+    def leave_out(self, sent: int) -> None:
+        """So many more have been sent. They are forgotten soon, and not each time anew."""
+        self.start += sent
+        if self.start * 2 > len(self.items) or isinstance(self.items, Packed):
+            self.items, self.start = self.items[self.start :], 0
 
 
 class Exitway:
@@ -79,7 +90,7 @@ class Exitway:
 
     def parcels(self, items: list[Any]) -> list[_Parcel]:
         """What is to be sent to whom."""
-        return [(self.senders[target], share) for target, share in self.deal(items)]
+        return [_Parcel(self.senders[target], share) for target, share in self.deal(items)]
 
     def append(self, item: Any) -> None:
         """Send one item, waiting for room: how a source puts its items out one by one."""
@@ -133,14 +144,16 @@ class Outbox:
                 else:  # nothing is before it
                     sent = way_out.only.send_many_nowait(chunk)
                     if sent < len(chunk):
-                        self._parcels.append((way_out.only, chunk[sent:]))
+                        rest = _Parcel(way_out.only, chunk)
+                        rest.leave_out(sent)
+                        self._parcels.append(rest)
         return not self._parcels or self.flush()
 
     def flush(self) -> bool:
         """Send what goes without waiting. True when nothing is left."""
         if self._parcels and self._lock.acquire(blocking=False):
             try:
-                self._move(_send_some)
+                self._move(wait=False)
             finally:
                 self._lock.release()
         return not self._parcels
@@ -149,7 +162,7 @@ class Outbox:
         """Send everything, waiting for room."""
         while self._parcels:
             with self._lock:
-                self._move(_send_all)
+                self._move(wait=True)
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when there may be room again for something that waits here."""
@@ -168,17 +181,18 @@ class Outbox:
         for way_out in self._exits:
             way_out.close()
 
-    def _move(self, send: Callable[[Sender[Any] | BacklogSender, list[Any]], int]) -> None:
+    def _move(self, wait: bool) -> None:
         while self._parcels:
             parcel = self._parcels[0]
             if isinstance(parcel, _Large):
                 self._deal_some(parcel)
                 continue
-            sender, items = parcel
-            sent = send(sender, items)
-            if sent < len(items):
-                self._parcels[0] = (sender, items[sent:])
-                return
+            if wait:
+                parcel.sender.send_many(parcel.items[parcel.start :])
+            else:
+                parcel.leave_out(parcel.sender.send_many_nowait(parcel.items, parcel.start))
+                if parcel.start < len(parcel.items):
+                    return
             self._parcels.popleft()
 
     def _deal_some(self, large: _Large) -> None:
@@ -196,12 +210,3 @@ class _Large:
 
     way_out: Exitway
     chunks: Iterator[list[Any]]
-
-
-def _send_some(sender: Sender[Any] | BacklogSender, items: list[Any]) -> int:
-    return sender.send_many_nowait(items)
-
-
-def _send_all(sender: Sender[Any] | BacklogSender, items: list[Any]) -> int:
-    sender.send_many(items)
-    return len(items)

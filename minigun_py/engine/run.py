@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Run"]
 
-OUTPUTS_AT_ONCE = 1000
-
 
 class Run:
     """A run that has been started. Made by `Pipeline.start`.
@@ -280,7 +278,7 @@ class Run:
         while True:
             due = self._lanes.next_look()
             try:
-                outputs = self._lanes.outlet.receive_many(OUTPUTS_AT_ONCE, deadline=due)
+                outputs = self._lanes.outlet.receive_many(self._lanes.at_once, deadline=due)
             except WouldBlock:
                 self._lanes.look()
             except (EndOfChannel, ChannelAborted):
@@ -344,5 +342,5 @@ class Run:
         """Move what waits in the outlet, without waiting for more."""
         with suppress(WouldBlock, EndOfChannel, ChannelAborted):
             while True:
-                outputs: Iterable[Any] = outlet.receive_many_nowait(OUTPUTS_AT_ONCE)
+                outputs: Iterable[Any] = outlet.receive_many_nowait(outlet.waiting or 1)
                 collected += outputs if self._books is None else self._books.handed_out(outputs)

@@ -192,8 +192,8 @@ class _Hints:
 def _annotations(function: Callable[..., Any]) -> Mapping[str | None, Any]:
     if sys.version_info >= (3, 14):  # a name that is not there makes all of them raise
         try:
-            return getattr(function, "__annotations__", None) or {}
-        except Exception:
+            return function.__annotations__ or {}
+        except Exception:  # whatever they raise, be it that an attribute is not there
             import annotationlib  # here: for few
 
             return annotationlib.get_annotations(function, format=annotationlib.Format.FORWARDREF)

@@ -194,7 +194,7 @@ def _of_object(holder: Any, thing: Any) -> Iterator[_Held]:
 
 def _is_machinery(name: str) -> bool:
     """Whether Python puts it into a class, and makes it anew."""
-    return name.startswith("_") and (name.endswith("_") or name == "_abc_impl")
+    return name == "_abc_impl" or (name.startswith("_") and name.endswith("_") and name != "_")
 
 
 def _attributes(thing: object) -> dict[str, Any]:

@@ -236,16 +236,21 @@ def test_a_stage_in_a_loop_that_keeps_items_hears_of_a_stall() -> None:
         ([source("s"), lane("a"), processor("b"), processor("c")], ("a",), 6000),
         ([source("s", queue_size=2), lane("a", queue_size=5), processor("b", queue_size=7)],
          ("a",), 18),
+        ([source("s", chunk=1), lane("a")], (), 1002),
+        ([source("s", queue_size=1), lane("a", queue_size=1)], (), 3),
     ],
-    ids=["a queue", "a ready source", "two queues", "stages together", "small queues"],
+    ids=["a queue", "a ready source", "two queues", "stages together", "small queues",
+         "single items", "the smallest"],
 )  # fmt: skip
 def test_as_many_outputs_may_wait_as_items_where_there_is_no_queue(
     stages: list[DeclaredStage], ready: tuple[str, ...], size: int
 ) -> None:
     assert outlet_size(segments_of(stages), ready) == size
-    outlet = Doorways(segments_of(stages), True, VirtualClock()).outlet
-    assert outlet is not None
-    assert outlet.statistics().capacity == outlet_size(segments_of(stages))
+    doorways = Doorways(segments_of(stages), True, VirtualClock())
+    assert doorways.outlet is not None
+    in_outlet = doorways.outlet.statistics().capacity
+    assert in_outlet + doorways.at_once == outlet_size(segments_of(stages))
+    assert in_outlet >= doorways.at_once >= 1
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -253,8 +258,9 @@ def test_nothing_runs_further_ahead_of_who_takes_the_outputs_than_is_declared(wo
     """All that may be anywhere between: queues, what workers have, and the outlet."""
     stages = [source("s"), lane("a", workers=workers), processor("b")]
     segments = segments_of(stages)
-    queues = Doorways(segments, True, VirtualClock()).close()
+    doorways = Doorways(segments, True, VirtualClock())
     at_work, of_source = 2 * 1000 * workers, 2 * 1000
-    may_be = sum(queue.statistics().capacity for queue in queues) + at_work
+    waiting = sum(queue.statistics().capacity for queue in doorways.close())
+    may_be = waiting + doorways.at_once + at_work
     declared = sum(stage.options.queue_size for stage in stages) + at_work + of_source
     assert may_be == declared

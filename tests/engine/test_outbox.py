@@ -57,6 +57,32 @@ def test_a_flush_sends_what_has_room_now() -> None:
     assert receiver.receive_many_nowait(5) == [5]
 
 
+class Narrow:
+    """A way to a stage that has room for one item at a time."""
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+        self.lists: list[list[int]] = []
+
+    def send_many_nowait(self, items: list[int], start: int = 0) -> int:
+        if not any(items is known for known in self.lists):
+            self.lists.append(items)
+        self.came.append(items[start])
+        return 1
+
+    def on_ready(self, wake: Callable[[], None]) -> None: ...
+
+
+def test_what_goes_one_by_one_is_not_copied_each_time() -> None:
+    narrow = Narrow()
+    outbox = Outbox([Exitway(Broadcast(1), [narrow])])  # type: ignore[list-item]
+    outbox.put([[*range(5000)]])
+    while not outbox.flush():
+        pass
+    assert narrow.came == [*range(5000)]
+    assert len(narrow.lists) <= 14  # of which each is half of the one before
+
+
 def test_parcels_leave_in_the_order_in_which_they_came() -> None:
     outbox, receiver = one_exit(1)
     for n in range(5):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import typing
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sized
 from types import SimpleNamespace
@@ -650,3 +651,20 @@ def test_annotations_of_ten_times_the_stages_are_ten_times_the_work() -> None:
     few, many = unnoted(100), unnoted(1_000)
     assert misfits(few) == ()
     assert instructions(lambda: misfits(many)) < 15 * instructions(lambda: misfits(few))
+
+
+LATER = "module.Later" if sys.version_info >= (3, 14) else "'module.Later'"
+"""What is evaluated when it is asked for, or is text until then."""
+
+
+@pytest.mark.parametrize("missing", [LATER, LATER.replace("module.", "")])
+def test_an_annotation_that_cannot_be_evaluated_hides_no_other(missing: str) -> None:
+    names: dict[str, Any] = {"module": SimpleNamespace()}
+    exec(f"def bad(item: int, output: {missing}) -> None: output(item)", names)
+    pipe = Pipeline()
+    pipe.source([1])
+    pipe.processor(lambda item: "text", name="silent")
+    pipe.processor(text)
+    pipe.processor(names["bad"], name="bad")
+    with pytest.warns(PlanWarning, match="emits str, and stage 'bad' .* takes int"):
+        pipe.plan()

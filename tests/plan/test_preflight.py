@@ -391,6 +391,14 @@ def test_annotations_of_a_class_are_not_to_blame() -> None:
     ]
 
 
+def test_an_attribute_with_the_shortest_name_is_no_machinery() -> None:
+    class Shared:
+        _ = threading.Lock()
+
+    [culprit] = what_cannot_cross(Shared)
+    assert (culprit.variable, culprit.type_name) == ("Shared._", "threading.Lock")
+
+
 def test_an_attribute_of_a_class_is_told() -> None:
     class Shared:
         _lock = threading.Lock()
