@@ -35,6 +35,9 @@ def test_one_line_is_one_line_and_no_longer_than_it_may_be() -> None:
         ("Authorization: Bearer abcdefgh.ijkl", "Authorization: Bearer ***"),
         ('{"refresh_token": "abc", "n": 1}', '{"refresh_token": ***, "n": 1}'),
         ("{'token': b'abc'}", "{'token': ***}"),
+        ("{'token': 'cut off", "{'token': ***"),
+        ('password="cut off\\', "password=***"),
+        ("my-" * 60 + "token=abc", "my-" * 60 + "token=***"),
     ],
 )
 def test_a_value_whose_name_says_secret_is_masked(text: str, masked: str) -> None:
@@ -48,6 +51,28 @@ def test_a_value_whose_name_says_secret_is_masked(text: str, masked: str) -> Non
 )
 def test_other_text_is_left_as_it_is(text: str) -> None:
     assert without_secrets(text) == text
+
+
+WORDS = ["x", "_", "-", ".", "://", ":", "=", "@", "'", '"', "\\", " ", "token", "api_", "bearer"]
+
+
+@pytest.mark.parametrize("first", WORDS)
+def test_no_text_takes_long_to_look_through(first: str) -> None:
+    """If the effort grew as the square of the length, each of these would take minutes."""
+    for second in WORDS:
+        without_secrets(((first + second) * 50_000)[:100_000])
+
+
+def test_of_a_huge_text_little_is_looked_at() -> None:
+    huge = "x" * 100_000_000
+    assert one_line(huge) == "x" * 197 + "..."
+    assert printable(huge, 100) == "x" * 100 + "..."
+
+
+def test_a_secret_is_masked_though_the_text_is_cut_short_within() -> None:
+    text = f"token='{'y' * 100_000}' and more"
+    assert one_line(text) == "token=***"
+    assert printable(text, 20) == "token=***"
 
 
 def test_what_is_printed_has_neither_commands_nor_secrets() -> None:

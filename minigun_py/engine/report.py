@@ -42,14 +42,13 @@ class FailedItem(Generic[T_co]):
 
     def shown(self, longest: int | None = None) -> str:
         """The item as text, cut short after so many characters; whatever its repr does."""
-        text = shown(self.item)
-        return text if longest is None or len(text) <= longest else text[:longest] + "..."
+        return shown(self.item, longest)
 
 
-def shown(value: Any) -> str:
-    """A value as text that can be printed, whatever its repr does."""
+def shown(value: Any, longest: int | None = None) -> str:
+    """A value as text that can be printed, cut short if asked for, whatever its repr does."""
     try:
-        return printable(repr(value))
+        return printable(repr(value), longest)
     except Exception:
         return f"<{type(value).__name__} whose repr fails>"
 
