@@ -81,8 +81,8 @@ class Harvest:
     due: float | None = None
     """When, in monotonic seconds, the worker wants a lease even without items."""
     shares: list[Share] = field(default_factory=list)
-    """What came of which items, in order, where that was asked for. What nothing is said of has
-    ended without an output."""
+    """What came of which items, in order, where that was asked for. Nothing is said of items that
+    were not run, as one before them has ended the work, nor of that."""
 
 
 @record(frozen=False, eq=False)

@@ -94,13 +94,14 @@ class Provenance:
         shares: In the order of the outputs.
         failures: The node of the item that each failure of the harvest comes from; None if that
             is not known, and all that came of the lease is in doubt.
-        silent: The nodes of items that have ended and of which nothing was said.
+        not_run: The nodes of items of which nothing was said: the last that failed, and those that
+            were left when that ended the work.
         latest: What the outputs of a share belong to that has no items of its own.
     """
 
     shares: list[TracedShare] = field(default_factory=list)
     failures: list[int | None] = field(default_factory=list)
-    silent: list[int] = field(default_factory=list)
+    not_run: list[int] = field(default_factory=list)
     latest: Latest | None = None
 
 
@@ -124,7 +125,7 @@ def provenance_of(
         more = None if part in items else _origin(part)
         told.shares.append(TracedShare(_origins(items), more, lengths))
     if head is None:
-        told.silent = _origins(kept.all())
+        told.not_run = _origins(kept.all())
     return told
 
 

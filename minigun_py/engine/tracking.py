@@ -88,8 +88,10 @@ class Tracking:
             actions: For each failure what becomes of it, and how many dead letters are sent.
         """
         outputs = [TrackedOutputs(values) for values in harvest.outputs]
-        over = list(told.silent)
+        over = list(told.not_run)
         with self._lock:
+            for node in told.not_run:
+                self._lineage.spoil(node, Ending.UNFINISHED)
             blamed = [self._lineage.join(()) if n is None else n for n in told.failures]
             over += [own for own, known in zip(blamed, told.failures, strict=True) if known is None]
             for node, (action, letters) in zip(blamed, actions, strict=True):

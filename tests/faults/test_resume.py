@@ -69,6 +69,29 @@ def test_a_run_that_has_failed_is_resumed_behind_what_was_finished(
     assert len(stored) == 20 - finished
 
 
+def test_what_a_failure_has_kept_from_being_run_is_run_by_the_next_run(
+    pipe: AnyPipeline, tmp_path: Path
+) -> None:
+    """An item fails in the middle of what travels together: those behind it were not run."""
+    path, down = tmp_path / "job.db", tmp_path / "down"
+    down.touch()
+    pipe.source(range(100), name="numbers")
+
+    @pipe.processor(chunk=30)
+    def check(number: int) -> int:
+        if number == 40 and down.exists():
+            raise OSError("not now")
+        return number
+
+    done: list[int] = []
+    pipe.consumer(done.append, name="done", execution="inline")
+    with pytest.raises(PipelineFailed):
+        pipe.run(checkpoint=path)
+    down.unlink()
+    pipe.run(checkpoint=path)
+    assert {*done} == {*range(100)}
+
+
 def test_what_was_skipped_is_run_again_and_what_is_a_dead_letter_is_not(
     pipe: AnyPipeline, tmp_path: Path
 ) -> None:
