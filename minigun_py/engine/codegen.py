@@ -20,12 +20,15 @@ from minigun_py.primitives.spool import FEW
 
 __all__ = ["LoopWriter", "generate"]
 
-DEEPEST_LOOP = 5
-"""So many loops stand in each other; Python allows about twenty blocks, and a loop has three."""
+DEEPEST_LOOP = 4
+"""So many loops stand in each other; Python allows twenty blocks, and a loop has up to four."""
 
-MOST_SPLIT = 10
-"""With more stages that may give many, each has a loop: what follows one of them is written twice,
-once behind a single value and once as a function for several."""
+MOST_AGAIN = 200
+"""So many stages may be written again. What follows one that may give many is written for a single
+value and for several; beyond that there is a loop for both."""
+
+MOST_IN_PLACE = 16
+"""So many stages, with all that is written again, may stand in a loop over several values."""
 
 _HELPERS = (
     # For what a stage gives without an item: like the loops, it shows on the stack whose it is.
@@ -74,7 +77,11 @@ class LoopWriter(LoopFrame):
         self.exits, self.gathered = exits, gathered
         stages = range(len(segment.stages))
         self.tells_emitted = [self._tells_emitted(index) for index in stages]
-        self._many_stages = sum(map(self._may_give_many, stages))
+        behind = [0] * len(stages)
+        for index in reversed(stages):
+            behind[index] = sum(1 + behind[child] for child in segment.children[index])
+        again = sum(behind[index] for index in stages if self._may_give_many(index))
+        self._may_split = again <= MOST_AGAIN
 
     def compiled(self) -> Loops:
         """What was written."""
@@ -189,16 +196,21 @@ class LoopWriter(LoopFrame):
         self._write("if not many:")
         self._write(f"    nones[{index}] += 1")
         self._write("    continue")
-        self._write(f"[value_{index}] = many")
+        self._write(f"value_{index} = many[0]")
 
     def _several(self, loop: OpenLoop, index: int) -> None:
-        """Put `many` out and run it on: in a function, if there would be more such loops in it."""
+        """Put `many` out and run it on: in a loop here, or if that would be long, in a function.
+
+        Then nothing of it is kept: the next item may be of another kind.
+        """
+        children = tuple(self.segment.children[index])
         self._count(index, "len(many)")
-        if self._may_many_follow(index):
-            self._put_out_all(index)
-            self._call_function(loop, "many", tuple(self.segment.children[index]))
-        else:
+        if not children or self._stands_in_place(loop, children):
             self._put_out_many(loop, index)
+        else:
+            self._put_out_all(index)
+            self._call_function(loop, "many", children)
+        self._write("many = value = None")
 
     def _streamed(self, loop: OpenLoop, index: int) -> None:
         """A stage whose outputs leave while it is called: nothing is left to be done with them."""
@@ -268,10 +280,11 @@ class LoopWriter(LoopFrame):
         children = self.segment.children[index]
         if not children:
             return
-        if self._depth < 3 * DEEPEST_LOOP:
-            inner = self._begin_loop(children, "many")
+        if loop.level < DEEPEST_LOOP:
+            inner = self._begin_loop(children, "many", loop.level + 1)
             self._hand_on(inner, children)
             self._end_loop(inner, "break")
+            self._write(f"{inner.values[0]} = None")
         else:
             self._call_function(loop, "many", tuple(children))
 
@@ -293,16 +306,24 @@ class LoopWriter(LoopFrame):
 
     def _splits(self, index: int) -> bool:
         """Whether a single value of a stage goes on where it is, though it might give many."""
-        return self._many_stages <= MOST_SPLIT
+        return self._may_split
 
-    def _may_many_follow(self, index: int) -> bool:
-        """Whether a stage behind this one in its segment may give many."""
-        following = list(self.segment.children[index])
-        for stage in following:
-            following += self.segment.children[stage]
-        return any(map(self._may_give_many, following))
+    def _stands_in_place(self, loop: OpenLoop, stages: Sequence[int]) -> bool:
+        """Whether what these stages do with several values is written into a loop at hand."""
+        return loop.level < DEEPEST_LOOP and self._written(stages) <= MOST_IN_PLACE
+
+    def _written(self, stages: Sequence[int]) -> int:
+        """How many stages are written for these, if all stand in place."""
+        count, times = 0, 1
+        while len(stages) == 1 and count <= MOST_IN_PLACE:
+            count += times
+            times *= 2 if self._may_give_many(stages[0]) else 1
+            stages = self.segment.children[stages[0]]
+        return count + times * len(stages)
 
     def _may_give_many(self, index: int) -> bool:
+        if index == 0 and self.segment.is_source:
+            return False
         return getattr(getattr(self.segment.stages[index], "shape", None), "many", False)
 
     def _tells_emitted(self, index: int) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 
 from minigun_py.engine.codegen import LoopWriter
 from minigun_py.engine.loops import Loops
+from minigun_py.engine.open_loop import OpenLoop
 from minigun_py.plan.segment import Segment
 
 __all__ = ["generate_flow"]
@@ -37,8 +38,14 @@ class _NoFlow(Exception):
 
 
 class _FlowWriter(LoopWriter):
+    def _stands_in_place(self, loop: OpenLoop, stages: Sequence[int]) -> bool:
+        return True
+
     def _splits(self, index: int) -> bool:
-        return not self._may_many_follow(index)  # else there is a function, which cannot yield
+        following = list(self.segment.children[index])
+        for stage in following:
+            following += self.segment.children[stage]
+        return not any(map(self._may_give_many, following))  # else there were a function
 
     def _put_out(self, index: int, value: str) -> None:
         self._write(f"yield {value}")

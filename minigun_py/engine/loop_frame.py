@@ -83,7 +83,7 @@ class LoopFrame:
     def _end_outermost(self) -> None:
         """What else becomes of an error that leaves the loops."""
 
-    def _begin_loop(self, heads: Sequence[int], items: str) -> OpenLoop:
+    def _begin_loop(self, heads: Sequence[int], items: str, level: int = 1) -> OpenLoop:
         number = len(self.blame)
         self.blame.append({})
         self.calls.append({})
@@ -95,7 +95,7 @@ class LoopFrame:
         self._write("    try:")
         self._write(f"        for {self._target(number)} in iterator_{number}:")
         self._depth += 3
-        return OpenLoop(number, self._depth - 3, [value])
+        return OpenLoop(number, self._depth - 3, level, [value])
 
     def _target(self, number: int) -> str:
         """What a loop sets to the next of its items."""

@@ -11,10 +11,12 @@ __all__ = ["OpenFunction", "OpenLoop"]
 
 @record(frozen=False)
 class OpenLoop:
-    """A loop that is being written: its number, its depth, and the names of its values."""
+    """A loop that is being written: its number, its depth in blocks and in loops, its values."""
 
     number: int
     depth: int
+    level: int
+    """How many loops there are around it in its function, with itself."""
     values: list[str]
 
     @property

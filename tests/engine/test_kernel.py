@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -445,3 +447,46 @@ def test_one_that_emits_and_then_fails_has_emitted_nothing() -> None:
     harvest = run(chain({"breaks": breaks, "text": str}), [1], "skip")
     assert harvest.outputs[0] == []
     assert harvest.counts[1].received == 0
+
+
+class Thing:
+    """Something that somebody would notice if it was kept."""
+
+
+@pytest.mark.parametrize("others", [0, 20], ids=["in place", "in functions"])
+def test_of_an_item_that_gave_several_values_nothing_is_kept_when_the_next_one_runs(
+    others: int,
+) -> None:
+    known = weakref.WeakSet[Thing]()
+    alive: list[int] = []
+
+    def split(n: int) -> Iterator[Thing]:
+        things = [Thing() for _ in range(15 if n == 3 else 1)]
+        known.update(things)
+        yield from things
+
+    def again(thing: Thing) -> Iterator[Thing]:
+        yield thing
+
+    def number(thing: Thing) -> int:
+        return 0
+
+    def look(n: int) -> None:
+        gc.collect()
+        alive.append(len(known))
+
+    between = {f"double {n}": double for n in range(others)}
+    run(
+        chain({"split": split, "again": again, "number": number, **between, "look": look}), range(6)
+    )
+    assert len(alive) == 20
+    assert max(alive[-2:]) <= 2  # its own, and the one before
+
+
+@pytest.mark.parametrize("generators", [1, 9])
+def test_the_code_of_many_stages_is_not_written_many_times(generators: int) -> None:
+    stages: dict[str, Any] = {f"g{n}": once for n in range(generators)}
+    segment = chain({**stages, **{f"s{n}": double for n in range(2000)}})
+    kernel = SegmentKernel(segment, range(len(segment.exits)))
+    assert kernel.loops.code.co_consts
+    assert sum(len(lines) for lines in kernel.loops.blame) < 3 * 2000
