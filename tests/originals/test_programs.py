@@ -170,7 +170,7 @@ def test_statistics_tell_of_every_stage_in_order(kind: str) -> None:
 
     @pipe.processor(to="collect")
     def process(number: int) -> int:
-        return number * 2 if sum(range(20_000)) else 0
+        return number * 2 if sum(range(300_000)) else 0  # longer than a busy machine stands still
 
     @pipe.consumer
     def collect(number: int) -> None:
