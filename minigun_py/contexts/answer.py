@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from minigun_py.errors import ItemTimedOut, WorkerDied
 from minigun_py.primitives.spool import Values
 from minigun_py.record import field, record
 
 __all__ = [
+    "WINDOW",
     "Answer",
     "Broken",
     "Died",
@@ -83,6 +84,11 @@ class Harvest:
     shares: list[Share] = field(default_factory=list)
     """What came of which items, in order, where that was asked for. Nothing is said of items that
     were not run, as one before them has ended the work, nor of that."""
+
+
+WINDOW: Final = 2
+"""Leases at one worker: the one that runs and the next. A busy parent can be 5 ms late. As many
+chunks may a source have on their way."""
 
 
 @record(frozen=False, eq=False)

@@ -148,7 +148,7 @@ class ArenaEnd:
         """Where a buffer lies that this side has taken. None if it is not from here."""
         if not self._views or buffer.readonly:
             return None
-        address = _address(buffer)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
         for reference in list(self._views):
             block, stretch = reference(), self._views.get(reference)
             if block is None or stretch is None:
@@ -229,15 +229,16 @@ def _copy(buffer: memoryview, there: memoryview) -> None:
     """Copy, and let other threads run meanwhile: whoever takes results gives room back by that."""
     whole = buffer.obj
     if not buffer.readonly:
-        ctypes.memmove(_address(there), _address(buffer), buffer.nbytes)
+        ctypes.memmove(_held(there), _held(buffer), buffer.nbytes)
     elif type(whole) is bytes and len(whole) == buffer.nbytes:
-        ctypes.memmove(_address(there), whole, buffer.nbytes)
+        ctypes.memmove(_held(there), whole, buffer.nbytes)
     else:  # it does not tell where it lies
         there[:] = buffer
 
 
-def _address(buffer: memoryview) -> int:
-    return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
+def _held(buffer: memoryview) -> Any:
+    """Where it lies, as long as somebody has this: nobody can let go of the memory meanwhile."""
+    return ctypes.byref(ctypes.c_char.from_buffer(buffer))
 
 
 def _place(stretch: Stretch) -> int:

@@ -7,7 +7,7 @@ import select
 import socket
 from typing import Any, Final
 
-from minigun_py.contexts.answer import Lease
+from minigun_py.contexts.answer import WINDOW, Lease
 from minigun_py.contexts.arena import ArenaEnd
 from minigun_py.contexts.crew import Spawned
 from minigun_py.contexts.frame import Frame
@@ -16,10 +16,7 @@ from minigun_py.contexts.wire import FrameReader, FrameWriter
 from minigun_py.errors import NotPicklable
 from minigun_py.primitives.spool import Spool
 
-__all__ = ["WINDOW", "Parts", "RemoteWorker", "part_of"]
-
-WINDOW: Final = 2
-"""Leases at one worker: the one that runs and the next. A busy parent can be 5 ms late."""
+__all__ = ["Parts", "RemoteWorker", "part_of"]
 
 LONG_LEASE_SECONDS: Final = 0.05
 """A worker whose last lease took longer has no second one waiting: others may be idle sooner."""

@@ -29,6 +29,7 @@ from typing import Final
 from minigun_py.clock import earliest
 from minigun_py.contexts import crossing
 from minigun_py.contexts.answer import (
+    WINDOW,
     Answer,
     Died,
     Done,
@@ -46,7 +47,7 @@ from minigun_py.contexts.kernel import Kernel
 from minigun_py.contexts.log_forwarding import receive_record
 from minigun_py.contexts.portable_errors import unpack_error
 from minigun_py.contexts.post_mortem import PostMortem
-from minigun_py.contexts.remote_worker import WINDOW, Parts, RemoteWorker, part_of
+from minigun_py.contexts.remote_worker import Parts, RemoteWorker, part_of
 from minigun_py.contexts.staff import Staff
 from minigun_py.contexts.time_limit import TimeLimit
 from minigun_py.contexts.wake_up import WakeUp

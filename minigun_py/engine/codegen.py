@@ -2,8 +2,8 @@
 
 Loops are flat: a chain of stages that give one value each is a run of statements, however long. A
 stage that may give many gives one more often than not, and then the run goes on; several values
-have a loop of their own, in another function. What is called and counted for every item stands in
-local variables of the outermost function.
+have a loop of their own, within or in another function. What is called and counted for every item
+stands in local variables of the outermost function.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from minigun_py.primitives.spool import FEW
 
 __all__ = ["LoopWriter", "generate"]
 
-DEEPEST_LOOP = 4
-"""So many loops stand in each other; Python allows twenty blocks, and a loop has up to four."""
+DEEPEST_LOOP = 5
+"""So many loops stand in each other; Python allows twenty blocks, and a loop has three."""
 
 MOST_AGAIN = 200
 """So many stages may be written again. What follows one that may give many is written for a single
@@ -152,7 +152,7 @@ class LoopWriter(LoopFrame):
         self._in.values.append(result)
 
     def _one_or_many(self, loop: OpenLoop, index: int) -> None:
-        """A stage that may give many: one value goes on here, several in a function of theirs."""
+        """A stage that may give many: one value goes on here, several in a loop of theirs."""
         shape: Shape = self.segment.stages[index].shape  # type: ignore[attr-defined]
         if index in self.gathered and shape.yields:
             self._one_or_many_yielded(loop, index)
@@ -284,7 +284,8 @@ class LoopWriter(LoopFrame):
             inner = self._begin_loop(children, "many", loop.level + 1)
             self._hand_on(inner, children)
             self._end_loop(inner, "break")
-            self._write(f"{inner.values[0]} = None")
+            # without a global lock an iterator that has ended keeps its list
+            self._write(f"{inner.values[0]} = iterator_{inner.number} = None")
         else:
             self._call_function(loop, "many", tuple(children))
 
@@ -309,8 +310,11 @@ class LoopWriter(LoopFrame):
         return self._may_split
 
     def _stands_in_place(self, loop: OpenLoop, stages: Sequence[int]) -> bool:
-        """Whether what these stages do with several values is written into a loop at hand."""
-        return loop.level < DEEPEST_LOOP and self._written(stages) <= MOST_IN_PLACE
+        """Whether what these stages do with several values is written into the loop at hand.
+
+        Around what stands there is a block more, so that fewer may stand in each other.
+        """
+        return loop.level < DEEPEST_LOOP - 1 and self._written(stages) <= MOST_IN_PLACE
 
     def _written(self, stages: Sequence[int]) -> int:
         """How many stages are written for these, if all stand in place."""

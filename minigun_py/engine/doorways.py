@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from minigun_py.clock import Clock
+from minigun_py.contexts.answer import WINDOW
 from minigun_py.engine.dispatch import Broadcast, dispatch_for
 from minigun_py.engine.inlet import Inlet
 from minigun_py.engine.loop import BacklogSender, Loop, LoopInbox
@@ -26,8 +27,6 @@ from minigun_py.primitives.channel import Receiver, Sender, open_channel
 
 __all__ = ["Doorways", "outlet_size"]
 
-_CHUNKS: Final = 2
-"""So many chunks a source may have on their way, as any worker may."""
 _MOST_AT_ONCE: Final = 1000
 _NONE: Final[Mapping[str, ReadySource]] = {}
 
@@ -45,7 +44,7 @@ def outlet_size(segments: Sequence[Segment], ready: Collection[str] = ()) -> int
         head, *others = (stage.options.queue_size for stage in segment.stages)
         places += sum(others)
         if segment.is_source:
-            places += head + _CHUNKS * min(head, segment.head.options.chunk or head)
+            places += head + WINDOW * min(head, segment.head.options.chunk or head)
         elif segment.head.name in ready:
             places += head
     return places

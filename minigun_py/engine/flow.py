@@ -39,7 +39,7 @@ class _NoFlow(Exception):
 
 class _FlowWriter(LoopWriter):
     def _stands_in_place(self, loop: OpenLoop, stages: Sequence[int]) -> bool:
-        return True
+        return True  # there is but one, as `_splits` says
 
     def _splits(self, index: int) -> bool:
         following = list(self.segment.children[index])

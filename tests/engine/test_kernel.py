@@ -488,5 +488,4 @@ def test_the_code_of_many_stages_is_not_written_many_times(generators: int) -> N
     stages: dict[str, Any] = {f"g{n}": once for n in range(generators)}
     segment = chain({**stages, **{f"s{n}": double for n in range(2000)}})
     kernel = SegmentKernel(segment, range(len(segment.exits)))
-    assert kernel.loops.code.co_consts
-    assert sum(len(lines) for lines in kernel.loops.blame) < 3 * 2000
+    assert sum(map(len, kernel.loops.blame)) < 1.5 * 2000

@@ -278,9 +278,10 @@ def test_the_time_of_who_takes_the_outputs_is_not_that_of_the_stages() -> None:
         ([source("s"), processor("a")], True),
         ([source("s")], True),
         ([source("s", to=("a", "b")), processor("a"), processor("b")], False),
+        ([source("s"), *(processor(name, twice) for name in "abcd"), processor("e")], True),
         ([source("s"), *(processor(name, twice) for name in "abcdefg")], False),
     ],
-    ids=["chain", "alone", "fork", "deep"],
+    ids=["chain", "alone", "fork", "four generators", "deep"],
 )
 def test_which_sources_flow(stages: list[Any], flows: bool) -> None:
     segment, *_ = segments_of(stages)
