@@ -14,8 +14,9 @@ How each kind fits, which is why the seam is shaped so:
 - *inline*: `serve` is the loop itself, in the calling thread.
 - *threads*: N such loops, the calling thread being one of them.
 - *coroutines*: one loop; `on_ready` wakes it, N tasks await between `receive_nowait` calls.
-- *forks, interpreters, fresh processes*: one poll loop over private pipes; it takes leases with
-  `receive_nowait`, is woken through `on_ready`, and never blocks, since `answer` does not.
+- *forks, interpreters, fresh processes*: one loop over private sockets; it takes leases with
+  `receive_nowait`, is woken through `on_ready`, and never blocks, since `answer` does not. So
+  one thread can see to all loops of a run, at a `Switchboard`.
 - *a cluster*: one loop over references; a lease is submitted and its reference waited for.
 
 Back-pressure needs no word of its own: the group hands out no lease while the results of
@@ -25,7 +26,7 @@ earlier ones wait to be admitted downstream.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.answer import Answer, Lease
@@ -33,6 +34,9 @@ from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.errors import ContextError
 from minigun_py.placement import ContextSpec
 from minigun_py.record import record
+
+if TYPE_CHECKING:
+    from minigun_py.contexts.switchboard import Switchboard
 
 __all__ = ["ExecutionContext", "LeaseReceiver", "Traits", "not_open"]
 
@@ -64,6 +68,9 @@ class Traits:
 
     forks: bool = False
     """A worker begins as a copy of the caller's process."""
+
+    polled: bool = False
+    """Its workers are behind sockets, and one poll can be for several contexts."""
 
     pool: Literal["threads", "processes"] | None = None
     """Among which workers they count where a pipeline sets `max_threads` or `max_processes`."""
@@ -132,8 +139,15 @@ class ExecutionContext(Protocol):
         """Make ready to serve. A kind that forks does it here, before any thread of a run."""
         ...
 
-    def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+    def serve(
+        self,
+        leases: LeaseReceiver,
+        answer: Callable[[Answer], None],
+        board: Switchboard | None = None,
+    ) -> None:
         """Run leases until they have ended and each is answered. `answer` never blocks.
+
+        A kind that is `polled` does so at the board of its run, if there is one.
 
         Raises `ContextError` if it is not open.
         """

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.answer import Answer, Done, Emitted, Lease
@@ -21,6 +21,9 @@ from minigun_py.contexts.context import LeaseReceiver, Traits, not_open
 from minigun_py.contexts.kernel import BoundCoroutines, Functions, Kernel, Post
 from minigun_py.errors import ContextError, EndOfChannel, WouldBlock
 from minigun_py.placement import ContextSpec
+
+if TYPE_CHECKING:
+    from minigun_py.contexts.switchboard import Switchboard
 
 __all__ = ["CoroutineContext"]
 
@@ -54,7 +57,12 @@ class CoroutineContext:
         posts = [Post(number, kernel.control) for number in range(2, spec.workers + 1)]
         self._workers = [first, *map(first.twin, posts)]
 
-    def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+    def serve(
+        self,
+        leases: LeaseReceiver,
+        answer: Callable[[Answer], None],
+        board: Switchboard | None = None,
+    ) -> None:
         """Run leases on a loop until they end. Raises `ContextError` if killed."""
         if not self._workers:
             raise not_open()

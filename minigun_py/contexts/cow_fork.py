@@ -31,6 +31,7 @@ class CowForkContext(RemoteContext):
         killable=True,
         forks=True,
         one_lease_each=True,
+        polled=True,
         pool="processes",
         worker="forked process",
     )

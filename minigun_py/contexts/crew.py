@@ -1,4 +1,4 @@
-"""What a poll loop asks of whoever starts its workers, and what it hears from it."""
+"""What a loop asks of whoever starts its workers, and what it hears from it."""
 
 from __future__ import annotations
 

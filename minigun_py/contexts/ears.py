@@ -1,8 +1,8 @@
-"""What a poll loop listens to: its workers, whoever starts them, and a pipe that ends the poll.
+"""What a loop listens to: its workers, and whoever starts them.
 
 A worker is also asked whether its socket takes more, while something is pending for it.
 
-*Threads*: it belongs to the thread of the loop.
+*Threads*: it belongs to the loop.
 """
 
 from __future__ import annotations
@@ -10,28 +10,25 @@ from __future__ import annotations
 import select
 
 from minigun_py.contexts.remote_worker import RemoteWorker
+from minigun_py.contexts.switchboard import Line
 
 __all__ = ["Ears"]
 
 
 class Ears:
-    """A ``poll`` object, and who is behind its descriptors.
+    """The descriptors that are heard, and who is behind them.
 
     Args:
-        wake: The end of the pipe.
+        line: Hears them.
         crew: The descriptor of whoever starts workers.
     """
 
-    def __init__(self, wake: int, crew: int) -> None:
-        self.wake, self.crew = wake, crew
+    def __init__(self, line: Line, crew: int) -> None:
+        self._line, self.crew = line, crew
         self.workers: dict[int, RemoteWorker] = {}
         """By descriptor, those that are heard."""
-        self._poller = select.poll()
-        self._poller.register(crew, select.POLLIN)
-        self._poller.register(wake, select.POLLIN)
-        self.poll = self._poller.poll
-        """Wait, for milliseconds or for ever; the descriptors that have something, and what."""
         self._listens = True
+        line.listen(crew, select.POLLIN)
 
     def add(self, worker: RemoteWorker) -> None:
         """Listen to a worker, too."""
@@ -40,7 +37,7 @@ class Ears:
 
     def remove(self, worker: RemoteWorker) -> None:
         """Listen to it no more."""
-        self._poller.unregister(worker.socket)
+        self._line.forget(worker.socket.fileno())
         del self.workers[worker.socket.fileno()]
 
     def note_pending(self, worker: RemoteWorker) -> None:
@@ -58,4 +55,4 @@ class Ears:
     def _register(self, worker: RemoteWorker) -> None:
         events = select.POLLIN if self._listens else 0
         worker.events = events | (select.POLLOUT if worker.writer.pending else 0)
-        self._poller.register(worker.socket, worker.events)
+        self._line.listen(worker.socket.fileno(), worker.events)

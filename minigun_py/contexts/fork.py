@@ -29,6 +29,7 @@ class ForkContext(RemoteContext):
         survives_crash=True,
         killable=True,
         forks=True,
+        polled=True,
         pool="processes",
         worker="forked process",
     )

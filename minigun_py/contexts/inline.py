@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.answer import Answer
@@ -11,6 +11,9 @@ from minigun_py.contexts.context import LeaseReceiver, Traits, not_open
 from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
+
+if TYPE_CHECKING:
+    from minigun_py.contexts.switchboard import Switchboard
 
 __all__ = ["InlineContext"]
 
@@ -34,7 +37,12 @@ class InlineContext:
         """Remember the kernel. There is one worker."""
         self._kernel, self._spec = kernel, spec
 
-    def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+    def serve(
+        self,
+        leases: LeaseReceiver,
+        answer: Callable[[Answer], None],
+        board: Switchboard | None = None,
+    ) -> None:
         """Run leases in this thread until they end."""
         if self._kernel is None:
             raise not_open()

@@ -30,6 +30,7 @@ class ProcessContext(RemoteContext):
         survives_crash=True,
         killable=True,
         inherits_code=False,
+        polled=True,
         pool="processes",
         worker="fresh process",
     )

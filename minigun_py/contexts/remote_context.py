@@ -1,7 +1,7 @@
 """The part that is the same for all contexts whose workers are behind socket pairs.
 
 A kind says how its workers are started (`Crew`) and whether they have inherited their stages; the
-poll loop, the answers and the endings are here and in `serve_loop`.
+loop, the answers and the endings are here and in `serve_loop`.
 
 *Threads*: `open`, `serve` and `close` are for one thread, `kill` for any.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import ClassVar, Final
 
 from minigun_py.clock import Deadline
@@ -23,7 +23,7 @@ from minigun_py.contexts.readable import wait_readable
 from minigun_py.contexts.running_items import RunningItems
 from minigun_py.contexts.serve_loop import ServeLoop
 from minigun_py.contexts.staff import Staff
-from minigun_py.contexts.wake_up import WakeUp
+from minigun_py.contexts.switchboard import Switchboard
 from minigun_py.errors import ContextError
 from minigun_py.placement import ContextSpec
 
@@ -34,7 +34,7 @@ CREW_EXIT_SECONDS: Final = 2.0
 
 
 class RemoteContext(ABC):
-    """N workers behind socket pairs, and the poll loop that feeds them."""
+    """N workers behind socket pairs, and the loop that feeds them."""
 
     traits: ClassVar[Traits]
 
@@ -71,7 +71,12 @@ class RemoteContext(ABC):
         for slot in range(spec.workers):
             self._staff.hire(slot)
 
-    def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+    def serve(
+        self,
+        leases: LeaseReceiver,
+        answer: Callable[[Answer], None],
+        board: Switchboard | None = None,
+    ) -> None:
         """Run leases, and the workers, to their end.
 
         Raises:
@@ -81,12 +86,15 @@ class RemoteContext(ABC):
         staff = self._staff
         if staff is None:
             raise not_open()
-        with WakeUp() as wake:
-            leases.on_ready(wake.set)
-            try:
-                ServeLoop(self._kernel, staff, leases, answer, wake).run()
-            except ContextError as error:
-                raise ContextError(self._why_killed or str(error)) from error
+        if board is None:
+            with closing(Switchboard()) as own:
+                return self.serve(leases, answer, own)
+        line = board.line()
+        leases.on_ready(line.wake)
+        try:
+            line.serve(ServeLoop(self._kernel, staff, leases, answer, line))
+        except ContextError as error:
+            raise ContextError(self._why_killed or str(error)) from error
 
     def kill(self, why: str) -> None:
         """Kill every worker, if the kind can; `serve` raises `ContextError` with `why`."""

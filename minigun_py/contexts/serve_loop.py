@@ -1,9 +1,8 @@
-"""The poll loop that feeds workers over private socket pairs: forks, processes, interpreters.
+"""The loop that feeds workers over private socket pairs: forks, processes, interpreters.
 
-The thread that calls `run` hands leases out, at most two to a worker, so that a worker has its
-next lease before it needs it; it takes answers in, and it notices deaths. It never blocks but in
-``poll``, which any of these ends: a frame, room in a socket, a death, a lease that has become
-available.
+It hands leases out, at most two to a worker, so that a worker has its next lease before it needs
+it; it takes answers in, and it notices deaths. It never waits: its `switchboard` has it look again
+after a frame, room in a socket, a death, or when a lease has become available.
 
 A death has two witnesses, the crew's word and the end of the socket. The running item is read
 from memory shared with the worker: before an item, the worker notes its index there. That item
@@ -15,13 +14,12 @@ out*. If the worker had just gone on to another item, its leases go back and not
 A worker that has had its share of items is *released*: its socket is ended for writing, it tears
 down what its stages had set up, and exits. At the end of the stream all are.
 
-*Threads*: everything belongs to the thread in `run`.
+*Threads*: it belongs to whoever has the seat at the switchboard.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import select
 from collections.abc import Callable
 from typing import Final
@@ -49,8 +47,8 @@ from minigun_py.contexts.portable_errors import unpack_error
 from minigun_py.contexts.post_mortem import PostMortem
 from minigun_py.contexts.remote_worker import Parts, RemoteWorker, part_of
 from minigun_py.contexts.staff import Staff
+from minigun_py.contexts.switchboard import Line
 from minigun_py.contexts.time_limit import TimeLimit
-from minigun_py.contexts.wake_up import WakeUp
 from minigun_py.errors import (
     ContextError,
     EndOfChannel,
@@ -67,7 +65,7 @@ MAX_EARLY_DEATHS: Final = 8
 
 
 class ServeLoop:
-    """The poll loop of one `serve`."""
+    """The loop of one `serve`."""
 
     def __init__(
         self,
@@ -75,55 +73,60 @@ class ServeLoop:
         staff: Staff,
         leases: LeaseReceiver,
         answer: Callable[[Answer], None],
-        wake: WakeUp,
+        line: Line,
     ) -> None:
-        self._kernel, self._leases, self._answer, self._wake = kernel, leases, answer, wake
+        self._kernel, self._leases, self._answer, self._line = kernel, leases, answer, line
         self._staff, self._workers, self._running = staff, staff.workers, staff.running
         self._post_mortem = PostMortem()
         self._limit = TimeLimit(kernel.timeout, staff.running)
         self._streams, self._holds = kernel.streams, kernel.holds
         self._shares = staff.most_items is not None or staff.most_leases is not None
-        self._ears = Ears(wake.fileno(), staff.crew.fileno())
         self._suspects: set[Lease] = set()  # something in them may kill a worker as it crosses
         self._ended: set[int] = set()  # slots of workers that get no other lease
         self._early_deaths = 0
 
-    def run(self) -> None:
-        """Run leases until they end, and every worker with them.
+    def begin(self) -> None:
+        """Listen to whoever starts the workers."""
+        self._ears = Ears(self._line, self._staff.crew.fileno())
+
+    def look(self) -> bool:
+        """Hand out what there is to be handed out. False when all leases and workers have ended.
+
+        Raises:
+            ChannelAborted: The leases were cut.
+            Exception: Something in the hands of this loop is broken.
+        """
+        self._leases.raise_if_cut()
+        self._hand_out()
+        if self._ended or self._shares:
+            self._release()
+        if len(self._ended) == self._staff.size and not (self._workers or self._staff.expected):
+            return False
+        if self._limit.seconds is not None:
+            self._kill_overdue()
+        if self._streams:  # what leaves as it comes is heard while there is room for it
+            self._ears.listen_to_all(self._leases.has_room)
+        return True
+
+    def wait_time(self) -> float | None:
+        """Seconds until something has to be done though nothing is heard; None for never."""
+        seconds = self._leases.wait_time()
+        if self._limit.seconds is not None:
+            seconds = earliest(seconds, self._limit.wait_time(self._workers.values()))
+        return seconds
+
+    def hear(self, descriptor: int, events: int) -> None:
+        """Take in what a worker, or whoever starts them, has said.
 
         Raises:
             ContextError: The workers cannot be kept alive.
             Exception: What a setup or a teardown raised in a worker.
         """
-        woken = True
-        while True:
-            self._wake.clear(woken)
-            self._leases.raise_if_cut()
-            self._hand_out()
-            if self._ended or self._shares:
-                self._release()
-            if len(self._ended) == self._staff.size and not (self._workers or self._staff.expected):
-                return
-            if self._limit.seconds is not None:
-                self._kill_overdue()
-            if self._streams:  # what leaves as it comes is heard while there is room for it
-                self._ears.listen_to_all(self._leases.has_room)
-            woken = False
-            for fd, event in self._ears.poll(self._wait_time()):
-                worker = self._ears.workers.get(fd)
-                if worker is not None:
-                    self._hear_worker(worker, event)
-                elif fd == self._ears.crew:
-                    self._hear_crew()
-                else:  # to have another look; or a worker was buried earlier in this turn
-                    woken |= fd == self._ears.wake
-
-    def _wait_time(self) -> int | None:
-        """Milliseconds until something has to be done though nothing is heard; None for never."""
-        seconds = self._leases.wait_time()
-        if self._limit.seconds is not None:
-            seconds = earliest(seconds, self._limit.wait_time(self._workers.values()))
-        return None if seconds is None else math.ceil(seconds * 1000)
+        worker = self._ears.workers.get(descriptor)
+        if worker is not None:
+            self._hear_worker(worker, events)
+        elif descriptor == self._ears.crew:
+            self._hear_crew()
 
     def _kill_overdue(self) -> None:
         """End the workers whose item has taken too long. They are replaced as they are buried."""

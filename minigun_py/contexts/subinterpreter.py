@@ -1,6 +1,6 @@
 """In N interpreters of this process, each with a global lock of its own (Python 3.14 and later).
 
-Each has a thread to run in and a socket pair to the poll loop, over which it speaks the same
+Each has a thread to run in and a socket pair to the loop, over which it speaks the same
 frames as a forked worker: the queues between interpreters poll, a socket wakes up at once.
 
 An interpreter cannot be killed, and a crash in one is a crash of the process. A module whose C
@@ -65,6 +65,7 @@ class SubinterpreterContext(RemoteContext):
         survives_crash=False,
         killable=False,
         inherits_code=False,
+        polled=True,
         pool="threads",
         worker="interpreter",
     )

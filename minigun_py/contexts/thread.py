@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from minigun_py.clock import Deadline
 from minigun_py.contexts.answer import Answer, Broken
@@ -21,6 +21,9 @@ from minigun_py.contexts.kernel import Functions, Kernel
 from minigun_py.contexts.lease_loop import work_off
 from minigun_py.placement import ContextSpec
 from minigun_py.primitives.daemon import daemon_thread
+
+if TYPE_CHECKING:
+    from minigun_py.contexts.switchboard import Switchboard
 
 __all__ = ["ThreadContext"]
 
@@ -44,7 +47,12 @@ class ThreadContext:
         """Remember the kernel; each thread binds it for itself."""
         self._kernel, self._spec = kernel, spec
 
-    def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+    def serve(
+        self,
+        leases: LeaseReceiver,
+        answer: Callable[[Answer], None],
+        board: Switchboard | None = None,
+    ) -> None:
         """Run leases in all threads until they end."""
         kernel, raised = self._kernel, list[BaseException]()
         if kernel is None:

@@ -27,9 +27,10 @@ class WakeUp:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._open = False
-            os.close(self._reader)
-            os.close(self._writer)
+            if self._open:
+                self._open = False
+                os.close(self._reader)
+                os.close(self._writer)
 
     def fileno(self) -> int:
         return self._reader

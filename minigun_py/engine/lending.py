@@ -104,7 +104,7 @@ class Lending:
             return self._receive(worker, most)
 
     def receive_nowait(self, worker: int, most: int | None = None) -> Lease:
-        """For a poll loop: a lease if downstream has room and there is one."""
+        """For a loop that polls: a lease if downstream has room and there is one."""
         self.raise_if_cut()
         if not self._delivery.flush():
             raise WouldBlock("downstream is full")

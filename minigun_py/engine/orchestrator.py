@@ -18,7 +18,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minigun_py.clock import Deadline, earliest
 from minigun_py.contexts import registry
@@ -32,6 +32,7 @@ from minigun_py.engine.kernel import SegmentKernel, kernel_for
 from minigun_py.engine.lane import Lane
 from minigun_py.engine.ledger import Ledger
 from minigun_py.engine.outbox import Outbox
+from minigun_py.engine.outlet import Outlet
 from minigun_py.engine.permits import Permits
 from minigun_py.engine.ready_source import ReadySource, ready_sources
 from minigun_py.engine.shutdown import Phase, Shutdown
@@ -41,10 +42,11 @@ from minigun_py.engine.worker_group import WorkerGroup
 from minigun_py.errors import PlanWarning, UsageError
 from minigun_py.plan.segment import Segment
 from minigun_py.primitives.cancel import CancelToken
-from minigun_py.primitives.channel import Receiver
 from minigun_py.primitives.daemon import daemon_thread
 
 if TYPE_CHECKING:
+    from minigun_py.contexts.switchboard import Switchboard
+    from minigun_py.contexts.visitor import Visitor
     from minigun_py.engine.source_books import SourceBooks
 
 __all__ = ["Orchestrator"]
@@ -75,8 +77,8 @@ class Orchestrator:
         self._tell_end: Callable[[], None] = _nobody
         self._ended = threading.Event()
         self._ends: list[Inlet] = []
-        self.outlet: Receiver[Any] | None = None
-        self.at_once = 1
+        self._board: Switchboard | None = None
+        self.outlet: Outlet | None = None
 
     def open(self) -> None:
         """Open every context. On an error everything is closed again."""
@@ -109,6 +111,8 @@ class Orchestrator:
             for thread in self._threads:
                 thread.join()  # the lane has ended; the thread is on its last line
         self._forget()
+        if self._board is not None and not self.abandoned:
+            self._board.close()
         return True
 
     def on_end(self, tell: Callable[[], None]) -> None:
@@ -120,10 +124,9 @@ class Orchestrator:
         phase = self._shutdown.remaining()
         return phase if self._token.cancelled else earliest(self._token.remaining(), phase)
 
-    def next_look(self) -> Deadline | None:
-        """The moment at which `look` has to be called; None while nothing is due."""
-        seconds = self.remaining()
-        return None if seconds is None else Deadline.after(seconds, self._clock)
+    def next_look(self) -> Deadline:
+        """The moment at which `look` has to be called."""
+        return Deadline.after(self.remaining(), self._clock)
 
     def look(self) -> None:
         """See to what is due: a deadline of the token, a phase that takes too long."""
@@ -149,6 +152,7 @@ class Orchestrator:
         self._enter(Phase.KILLING)
         for lane in self._lanes:
             lane.kill(why)
+        self._call_keeper()
 
     @property
     def running(self) -> bool:
@@ -185,7 +189,12 @@ class Orchestrator:
         ready = self._ready_sources()
         doorways = Doorways(self._segments, self._wanted, self._clock, ready)
         permits, books = _permits(self._segments), self._books
-        self.outlet, self.at_once = doorways.outlet, doorways.at_once
+        polled = [segment for segment in self._segments if _is_polled(segment)]
+        self._board = _board() if polled else None
+        if doorways.outlet is not None:
+            leads_out = any(not way_out.targets for segment in polled for way_out in segment.exits)
+            visitor = _visitor(self._board) if leads_out else None
+            self.outlet = Outlet(doorways.outlet, doorways.at_once, visitor)
         self._lanes += ready.values()
         taken_from = {source.name for source in ready.values()}
         for number, segment in enumerate(self._segments):
@@ -219,6 +228,7 @@ class Orchestrator:
                     doorways.loop_of(name),
                     permits.get(segment.head.options.ground.block),
                     books.tracking if books else None,
+                    self._board,
                 )
                 doorways.measure(name, lane)
             self._lanes.append(lane)
@@ -260,6 +270,11 @@ class Orchestrator:
             receiver.abort(reason)
         for lane in self._lanes:
             lane.cut(reason)
+        self._call_keeper()
+
+    def _call_keeper(self) -> None:
+        if self._board is not None:
+            self._board.hurry()
 
     def _enter(self, phase: Phase) -> bool:
         with self._lock:
@@ -288,6 +303,23 @@ def _permits(segments: Sequence[Segment]) -> dict[str | None, Permits]:
         for segment in segments
         if shared[segment.head.options.ground.block] > 1
     }
+
+
+def _board() -> Switchboard:
+    from minigun_py.contexts.switchboard import Switchboard  # here: threads have no use for it
+
+    return Switchboard()
+
+
+def _visitor(board: Switchboard | None) -> Visitor | None:
+    from minigun_py.contexts.visitor import Visitor
+
+    return None if board is None else Visitor(board)
+
+
+def _is_polled(segment: Segment) -> bool:
+    """Whether its workers are behind sockets."""
+    return not segment.is_source and registry.traits_of(segment.spec.kind).polled
 
 
 def _turn(segment: Segment) -> int:

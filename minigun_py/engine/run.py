@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from minigun_py.contexts.registry import traits_of
@@ -19,18 +19,14 @@ from minigun_py.engine.run_settings import RunSettings
 from minigun_py.engine.verdict import Verdict
 from minigun_py.engine.way_of_running import books_of, way_of_running
 from minigun_py.errors import (
-    ChannelAborted,
-    EndOfChannel,
     PipelineFailed,
     RunCancelled,
     RunTimedOut,
-    WouldBlock,
 )
 from minigun_py.events import Observers, RunEnded, RunStarted
 from minigun_py.plan.execution_plan import ExecutionPlan
 from minigun_py.plan.stage import Producer
 from minigun_py.primitives.cancel import CancelToken
-from minigun_py.primitives.channel import Receiver
 from minigun_py.primitives.daemon import daemon_thread
 
 if TYPE_CHECKING:
@@ -234,12 +230,12 @@ class Run:
         """Wait for the lanes, take their outputs, and see to what is due meanwhile."""
         lanes.on_end(interrupts.ring)
         if lanes.outlet is not None:
-            with suppress(ChannelAborted):  # cut already: there is only the end to wait for
-                lanes.outlet.on_ready(interrupts.ring)
+            lanes.outlet.on_ready(interrupts.ring)
         while True:
             running = lanes.running  # looked at first: what came before the end is taken after it
             if lanes.outlet is not None and collected is not None:
-                self._take_all(lanes.outlet, collected)
+                for outputs in self._booked(lanes.outlet.take_all()):
+                    collected += outputs
             if not running:
                 return
             for _ in range(interrupts.wait(lanes.remaining())):
@@ -268,23 +264,19 @@ class Run:
             return
         given = self._inline.outputs(lazily) if self._inline else self._received()
         try:
-            yield from given if self._books is None else map(self._books.handed_out, given)
+            yield from self._booked(given)
         except RunCancelled as error:  # an inline stage looked at a token, and raised
             self._token.cancel(error.reason)
 
     def _received(self) -> Iterator[Iterable[Any]]:
-        assert self._lanes is not None
-        assert self._lanes.outlet is not None
-        while True:
-            due = self._lanes.next_look()
-            try:
-                outputs = self._lanes.outlet.receive_many(self._lanes.at_once, deadline=due)
-            except WouldBlock:
-                self._lanes.look()
-            except (EndOfChannel, ChannelAborted):
-                return
-            else:
-                yield outputs
+        lanes = self._lanes
+        assert lanes is not None
+        assert lanes.outlet is not None
+        return lanes.outlet.take(lanes.next_look, lanes.look)
+
+    def _booked(self, given: Iterator[Iterable[Any]]) -> Iterator[Iterable[Any]]:
+        """Outputs that are taken, of which the books of the sources are told."""
+        return given if self._books is None else map(self._books.handed_out, given)
 
     def _audit(self) -> None:
         """Check the books, once. Where a thread was left behind they cannot balance."""
@@ -337,10 +329,3 @@ class Run:
             outputs=sum(books[name].usual for name in self._ends),
             already_finished=self._books.already_finished if self._books else 0,
         )
-
-    def _take_all(self, outlet: Receiver[Any], collected: list[Any]) -> None:
-        """Move what waits in the outlet, without waiting for more."""
-        with suppress(WouldBlock, EndOfChannel, ChannelAborted):
-            while True:
-                outputs: Iterable[Any] = outlet.receive_many_nowait(outlet.waiting or 1)
-                collected += outputs if self._books is None else self._books.handed_out(outputs)

@@ -50,6 +50,7 @@ from minigun_py.primitives.spool import Values
 from minigun_py.record import replace
 
 if TYPE_CHECKING:
+    from minigun_py.contexts.switchboard import Switchboard
     from minigun_py.engine.tracking import Tracking
 
 __all__ = ["OPEN_PLACES", "WorkerGroup"]
@@ -76,6 +77,7 @@ class WorkerGroup:
         loop: Loop | None = None,
         permits: Permits | None = None,
         tracking: Tracking | None = None,
+        board: Switchboard | None = None,
     ) -> None:
         self.name = segment.head.name
         self._retry = segment.head.options.retry
@@ -85,6 +87,7 @@ class WorkerGroup:
         self._letter_boxes, self._tracking = LetterBoxes(segment), tracking
         self._left: dict[Lease, int] = {}  # of leases at work: how many outputs have left
         in_order = segment.head.options.ordered and not kernel.holds
+        self._board = board
         self._permits, self._hold = permits, hold_for(self.name)
         self._delivery = Delivery(
             outbox,
@@ -113,7 +116,7 @@ class WorkerGroup:
                 leases = PermittedLeases(self._lending, self._permits)
             if self._hold is not None:
                 self._lending.wait_for(self._hold)
-            self._context.serve(leases, self.answer)
+            self._context.serve(leases, self.answer, self._board)
             self._outbox.deliver()
             patience = EXIT_SECONDS
         except ChannelAborted:

@@ -1,4 +1,4 @@
-"""A poll loop hears its workers, their crew, and whoever wants it to look again."""
+"""A loop hears its workers and their crew, as far as it wants to."""
 
 from __future__ import annotations
 
@@ -11,49 +11,56 @@ import pytest
 from minigun_py.contexts.crew import Spawned
 from minigun_py.contexts.ears import Ears
 from minigun_py.contexts.remote_worker import RemoteWorker
+from minigun_py.contexts.switchboard import Switchboard
 
 AT_ONCE = 0
 LARGE = 10 * 2**20  # more than a socket takes
 
 
-class Line:
-    """The two ends of a worker, and the pipes beside it."""
+class Board(Switchboard):
+    """One that is asked what it would hear."""
+
+    def heard(self) -> list[int]:
+        return [descriptor for descriptor, _ in self._poller.poll(AT_ONCE)]
+
+
+class Worker:
+    """The two ends of a worker, the pipe of its crew, and ears that hear them."""
 
     def __init__(self) -> None:
         ours, self.theirs = socket.socketpair()
         self.worker = RemoteWorker(Spawned(0, 1, ours))
-        self.pipes = [os.pipe(), os.pipe()]
-        (self.wake, _), (self.crew, _) = self.pipes
-        self.ears = Ears(self.wake, self.crew)
+        self.crew, self.crew_says = os.pipe()
+        self.board = Board()
+        self.ears = Ears(self.board.line(), self.crew)
         self.ears.add(self.worker)
-
-    def heard(self) -> list[int]:
-        return [fd for fd, _ in self.ears.poll(AT_ONCE)]
+        self.heard = self.board.heard
 
     def close(self) -> None:
         self.worker.socket.close()
         self.theirs.close()
-        for end in (*self.pipes[0], *self.pipes[1]):
-            os.close(end)
+        os.close(self.crew)
+        os.close(self.crew_says)
+        self.board.close()
 
 
 @pytest.fixture
-def line() -> Iterator[Line]:
-    line = Line()
+def line() -> Iterator[Worker]:
+    line = Worker()
     yield line
     line.close()
 
 
-def test_it_hears_whoever_has_something_to_say(line: Line) -> None:
+def test_it_hears_whoever_has_something_to_say(line: Worker) -> None:
     assert line.heard() == []
-    os.write(line.pipes[1][1], b"!")
+    os.write(line.crew_says, b"!")
     assert line.heard() == [line.crew]
     line.theirs.send(b"answer")
     assert sorted(line.heard()) == sorted([line.crew, line.worker.socket.fileno()])
     assert line.ears.workers[line.worker.socket.fileno()] is line.worker
 
 
-def test_a_worker_is_asked_for_room_only_while_something_is_pending(line: Line) -> None:
+def test_a_worker_is_asked_for_room_only_while_something_is_pending(line: Worker) -> None:
     line.ears.note_pending(line.worker)
     assert line.heard() == []
     line.worker.writer.send([memoryview(bytes(LARGE))])
@@ -68,7 +75,7 @@ def test_a_worker_is_asked_for_room_only_while_something_is_pending(line: Line) 
     assert line.heard() == []
 
 
-def test_what_workers_say_can_be_left_where_it_is(line: Line) -> None:
+def test_what_workers_say_can_be_left_where_it_is(line: Worker) -> None:
     line.theirs.send(b"output")
     line.ears.listen_to_all(False)
     assert line.heard() == []
@@ -76,7 +83,7 @@ def test_what_workers_say_can_be_left_where_it_is(line: Line) -> None:
     assert line.heard() == [line.worker.socket.fileno()]
 
 
-def test_who_was_removed_is_not_heard(line: Line) -> None:
+def test_who_was_removed_is_not_heard(line: Worker) -> None:
     line.theirs.send(b"answer")
     line.ears.remove(line.worker)
     line.worker.gone = True

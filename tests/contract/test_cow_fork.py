@@ -10,6 +10,7 @@ TRAITS = Traits(
     killable=True,
     forks=True,
     one_lease_each=True,
+    polled=True,
     pool="processes",
     worker="forked process",
 )

@@ -9,6 +9,7 @@ TRAITS = Traits(
     survives_crash=True,
     killable=True,
     forks=True,
+    polled=True,
     pool="processes",
     worker="forked process",
 )

@@ -9,6 +9,7 @@ TRAITS = Traits(
     survives_crash=True,
     killable=True,
     inherits_code=False,
+    polled=True,
     pool="processes",
     worker="fresh process",
 )

@@ -21,6 +21,7 @@ TRAITS = Traits(
     survives_crash=False,
     killable=False,
     inherits_code=False,
+    polled=True,
     pool="threads",
     worker="interpreter",
 )

@@ -46,7 +46,9 @@ class Scripted:
     def open(self, kernel: Kernel, spec: ContextSpec) -> None:
         """Nothing: the kernel is known."""
 
-    def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+    def serve(
+        self, leases: LeaseReceiver, answer: Callable[[Answer], None], board: object = None
+    ) -> None:
         """What the script says."""
         self._script(self, leases, answer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, ClassVar
 
 import pytest
@@ -66,7 +67,9 @@ class Fake:
             raise OSError("no more processes")
         self._inline.open(kernel, spec)
 
-    def serve(self, leases: LeaseReceiver, answer: Callable[[Answer], None]) -> None:
+    def serve(
+        self, leases: LeaseReceiver, answer: Callable[[Answer], None], board: object = None
+    ) -> None:
         self._inline.serve(leases, answer)
 
     def kill(self, why: str) -> None:
@@ -203,8 +206,10 @@ def test_what_is_dealt_goes_to_each_in_turn() -> None:
 def test_outputs_that_are_wanted_come_out_at_the_outlet() -> None:
     stand = Stand(source("s", range(5)), processor("a", workers=1), wanted=True)
     stand.start()
-    assert stand.orchestrator.outlet is not None
-    assert list(stand.orchestrator.outlet) == list(range(5))
+    lanes = stand.orchestrator
+    assert lanes.outlet is not None
+    outputs = [*chain.from_iterable(lanes.outlet.take(lanes.next_look, lanes.look))]
+    assert outputs == [*range(5)]
     assert stand.orchestrator.wait(LONG)
 
 

@@ -1,0 +1,114 @@
+"""What a handler raises comes behind what is held, and is never lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from minigun_py.engine.held_signals import HeldSignals
+
+HELD = (signal.SIGUSR1, signal.SIGUSR2)
+
+
+class Raised(BaseException):
+    """What the handlers here raise."""
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    earlier = [signal.signal(number, raise_it) for number in HELD]
+    yield
+    for number, handler in zip(HELD, earlier, strict=True):
+        signal.signal(number, handler)
+
+
+def raise_it(number: int, frame: FrameType | None) -> None:
+    raise Raised(number)
+
+
+def send(number: int = signal.SIGUSR1) -> None:
+    os.kill(os.getpid(), number)
+
+
+def test_a_handler_is_called_when_it_is_left() -> None:
+    steps: list[str] = []
+    held = HeldSignals(lambda: steps.append("ended the wait"))
+    with pytest.raises(Raised, match=str(int(signal.SIGUSR1))), held:
+        send()
+        steps.append("went on")
+    assert steps == ["ended the wait", "went on"]
+
+
+def test_handlers_are_as_they_were_outside_of_it() -> None:
+    held = HeldSignals(lambda: None)
+    for _ in range(3):
+        with held:
+            assert signal.getsignal(signal.SIGUSR1) is not raise_it
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert [signal.getsignal(number) for number in HELD] == [raise_it, raise_it]
+        with pytest.raises(Raised):
+            send()
+
+
+def test_a_handler_that_the_program_sets_in_between_is_the_one_that_is_called() -> None:
+    called: list[int] = []
+    held = HeldSignals(lambda: None)
+    with held:
+        pass
+    signal.signal(signal.SIGUSR1, lambda number, _: called.append(number))
+    with held:
+        send()
+        assert called == []
+    assert called == [signal.SIGUSR1]
+
+
+def test_every_signal_that_came_is_told_of_until_one_raises() -> None:
+    called: list[int] = []
+    for number in HELD:
+        signal.signal(number, lambda number, _: called.append(number))
+    held = HeldSignals(lambda: None)
+    with held:
+        for number in HELD:
+            send(number)
+    assert sorted(called) == sorted(HELD)
+
+
+def test_a_handler_that_raises_before_all_are_held_leaves_none_of_them_dumb(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(signal, "valid_signals", lambda: HELD)
+    held = HeldSignals(lambda: None)
+    monkeypatch.undo()
+    replace, replaced = signal.signal, []
+
+    def replace_one(number: int, handler: signal.Handlers) -> object:
+        if replaced:
+            raise Raised("from a handler that was not held yet")
+        replaced.append(number)
+        return replace(number, handler)
+
+    monkeypatch.setattr(signal, "signal", replace_one)
+    with pytest.raises(Raised), held:
+        raise AssertionError("it was entered")
+    monkeypatch.undo()
+    with pytest.raises(Raised):
+        send(replaced[0])
+
+
+def test_another_thread_holds_nothing() -> None:
+    seen: list[object] = []
+    held = HeldSignals(lambda: None)
+
+    def look() -> None:
+        with held:
+            seen.append(signal.getsignal(signal.SIGUSR1))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [raise_it]
