@@ -1,7 +1,8 @@
 """Results on their way downstream: admitted as far as there is room, kept in order.
 
 `put` never blocks, so a loop that polls can call it; the group hands out no lease while something
-waits here, which is how a full channel stops its senders' workers. A worker thread waits in `deliver`.
+waits here, which is how a full channel stops its senders' workers. A worker thread waits in
+`deliver`.
 
 *Invariants*: parcels leave in the order in which they came. *Lock order*: the lock guards who
 moves parcels on and may be held while waiting for room; whoever waits for it wants the same.

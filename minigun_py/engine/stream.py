@@ -1,16 +1,28 @@
-"""The outputs of a run as an iterator that owns the run: leaving it early ends everything."""
+"""The outputs of a run as an iterator that owns the run: leaving it early ends everything.
+
+One that is left without being closed, as by an error that nobody catches, is closed when the
+program ends: as long as it has threads.
+"""
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Self
+from weakref import WeakSet
 
 from minigun_py.engine.report import RunReport
 from minigun_py.engine.run import Run
 
 __all__ = ["Stream"]
+
+Drawn = Generator[Iterable[Any], None, None]
+_OPEN: WeakSet[Drawn] = WeakSet()
+os.register_at_fork(after_in_child=_OPEN.clear)  # a copy has none of the threads
 
 
 class Stream:
@@ -24,6 +36,7 @@ class Stream:
         self._ended: list[RunReport] = []
         self._drawn = _drawn(run, self._ended)
         next(self._drawn)  # from here on the generator's end is the run's end
+        _OPEN.add(self._drawn)
         self._outputs: Iterator[Any] = chain.from_iterable(self._drawn)
 
     def __iter__(self) -> Iterator[Any]:
@@ -48,7 +61,7 @@ class Stream:
         self._drawn.close()
 
 
-def _drawn(run: Run, ended: list[RunReport]) -> Generator[Iterable[Any], None, None]:
+def _drawn(run: Run, ended: list[RunReport]) -> Drawn:
     """The outputs, some at a time.
 
     No method: a generator that knew its stream would keep it, and so the run.
@@ -81,3 +94,10 @@ def _drop(given: Iterator[Any]) -> None:
         close()
     else:
         deque(given, maxlen=0)
+
+
+@atexit.register
+def _close_all() -> None:
+    for drawn in tuple(_OPEN):
+        with suppress(ValueError):  # another thread is at it
+            drawn.close()

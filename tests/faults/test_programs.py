@@ -20,6 +20,21 @@ IN_ANOTHER_MEMORY = {
 }
 every_start = pytest.mark.parametrize("options", IN_ANOTHER_MEMORY.values(), ids=IN_ANOTHER_MEMORY)
 
+LEFT = """
+    pipe = Pipeline("left", execution=KIND)
+    pipe.source(itertools.count())
+    @pipe.processor
+    DEF work(number):
+        return number
+    @pipe.after("work")
+    def over(*_):
+        say("over")
+    def take():
+        for number in pipe.stream():
+            raise ValueError("nobody catches this")
+    take()
+"""
+
 # No `if __name__ == "__main__"`: nobody imports it again.
 MAIN = """
     import os, sys
@@ -349,3 +364,9 @@ if "subinterpreter" in KINDS:
     say({told[1] == me != told[2] != told[3] != told[4] == me for told in results})
     """
         assert says(script, "subinterpreter") == ["True", "{True}"]
+
+
+def test_a_stream_that_an_error_has_left_ends_with_the_program(kind: str) -> None:
+    with start(written_for(kind, LEFT)) as program:
+        assert program.hear() == "over"
+        assert program.wait(2.0) == 1
