@@ -147,7 +147,8 @@ class ExecutionContext(Protocol):
     ) -> None:
         """Run leases until they have ended and each is answered. `answer` never blocks.
 
-        A kind that is `polled` does so at the board of its run, if there is one.
+        A kind that is `polled` does so at the board of its run, if there is one. Another is given
+        it if it is to be the visitor there; see `switchboard`.
 
         Raises `ContextError` if it is not open.
         """

@@ -43,10 +43,15 @@ class InlineContext:
         answer: Callable[[Answer], None],
         board: Switchboard | None = None,
     ) -> None:
-        """Run leases in this thread until they end."""
+        """Run leases in this thread until they end; it sees to the board while there is none."""
         if self._kernel is None:
             raise not_open()
-        work_off(self._kernel, 1, self._spec.max_items, leases, answer)
+        receive = None
+        if board is not None:
+            from minigun_py.contexts.visitor import receive_at  # here: few are at a board
+
+            receive = receive_at(board, leases)
+        work_off(self._kernel, 1, self._spec.max_items, leases, answer, receive)
 
     def kill(self, why: str) -> None:
         """Nothing: the caller's own thread cannot be stopped by force."""

@@ -12,6 +12,8 @@ from minigun_py.errors import EndOfChannel
 
 __all__ = ["close_after", "work_off"]
 
+Receive = Callable[[int, int | None], Lease]
+
 
 def work_off(
     kernel: Kernel,
@@ -19,12 +21,17 @@ def work_off(
     max_items: int | None,
     leases: LeaseReceiver,
     answer: Callable[[Answer], None],
+    receive: Receive | None = None,
 ) -> None:
-    """Be worker `number`: run leases until they end, with a fresh worker after `max_items`."""
+    """Be worker `number`: run leases until they end, with a fresh worker after `max_items`.
+
+    `receive` is another way of waiting for a lease.
+    """
     first: Lease | None = None
+    receive = receive or leases.receive
     while True:
         worker = kernel.bind(post=Post(number, kernel.control))
-        turns = _LeaseTurns(worker, number, first, max_items, leases, answer)
+        turns = _LeaseTurns(worker, number, first, max_items, leases, answer, receive)
         try:
             worker.open()
             worker.work(turns)
@@ -36,7 +43,7 @@ def work_off(
         if turns.ended:
             return
         try:
-            first = leases.receive(number, max_items)  # before anybody makes a fresh worker
+            first = receive(number, max_items)  # before anybody makes a fresh worker
         except EndOfChannel:
             return
 
@@ -60,9 +67,10 @@ class _LeaseTurns:
         left: int | None,
         leases: LeaseReceiver,
         answer: Callable[[Answer], None],
+        receive: Receive,
     ) -> None:
         self._worker, self._number = worker, number
-        self._first, self._left = first, left
+        self._first, self._left, self._receive = first, left, receive
         self._leases, self._answer = leases, answer
         self._lease: Lease | None = None
         self.ended = False
@@ -74,7 +82,7 @@ class _LeaseTurns:
             return None
         self.hand_in()
         try:
-            lease = self._first or self._leases.receive(self._number, self._left)
+            lease = self._first or self._receive(self._number, self._left)
         except EndOfChannel:
             self.ended = True
             return None

@@ -170,6 +170,11 @@ class Switchboard:
         if self._will_look != get_ident():
             self._wake.set()
 
+    @property
+    def descriptor_to_write(self) -> int:
+        """For what can only write a byte to end the poll: the C half of a signal handler."""
+        return self._wake.descriptor_to_write
+
     def interrupt(self) -> None:
         """As `wake`, for the handler of a signal, which comes in between whatever its thread does.
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from minigun_py.clock import Deadline
-from minigun_py.contexts.switchboard import Switchboard
+from collections.abc import Callable
 
-__all__ = ["Visitor"]
+from minigun_py.clock import Deadline
+from minigun_py.contexts.answer import Lease
+from minigun_py.contexts.context import LeaseReceiver
+from minigun_py.contexts.switchboard import Switchboard
+from minigun_py.errors import WouldBlock
+
+__all__ = ["Visitor", "receive_at"]
 
 
 class Visitor:
@@ -33,6 +38,11 @@ class Visitor:
         self._is_called = True
         self._board.interrupt()
 
+    @property
+    def descriptor_to_write(self) -> int:
+        """Behind which a byte has the visitor look whether he was called."""
+        return self._board.descriptor_to_write
+
     def wait(self, deadline: Deadline) -> None:
         """Have the seat until a call, or the deadline."""
         self._board.visit(lambda: self._is_called, deadline)
@@ -40,3 +50,22 @@ class Visitor:
     def leave(self) -> None:
         """Come no more: somebody else sees to the loops at once."""
         self._board.hurry()
+
+
+def receive_at(board: Switchboard, leases: LeaseReceiver) -> Callable[[int, int | None], Lease]:
+    """As the `receive` of the leases, but who waits for one sees to the board meanwhile."""
+    visitor = Visitor(board)
+    leases.on_ready(visitor.call)
+
+    def receive(worker: int, most: int | None) -> Lease:
+        while True:
+            visitor.clear()
+            try:
+                return leases.receive_nowait(worker, most)
+            except WouldBlock:
+                visitor.wait(Deadline.after(leases.wait_time()))
+            except BaseException:  # the end, or a cut
+                visitor.leave()
+                raise
+
+    return receive

@@ -32,35 +32,44 @@ class HeldSignals:
         self._numbers = [*filter(_is_handled, signal.valid_signals())]
         self._main = main_thread().ident
         self._handlers: dict[int, Handler] = {}
+        self._replaced: list[int] = []
         self._came: list[tuple[int, FrameType | None]] = []
-        self._holds = False
 
     def __enter__(self) -> None:
         if get_ident() != self._main:
             return
-        for number in self._numbers:
-            handler = signal.getsignal(number)
-            if callable(handler):
-                self._handlers[number] = handler
-                signal.signal(number, self._note)
-        self._holds = True  # last: until then a handler may raise, and this is not entered
+        try:
+            for number in self._numbers:
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    self._handlers[number] = handler
+                    self._replaced.append(number)
+                    signal.signal(number, self._note)
+        except BaseException:  # of a handler that was not replaced yet
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
-        if not self._holds:
-            return
-        self._holds = False
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        came, self._came = self._came, []
-        for number, frame in came:
-            self._handlers[number](number, frame)
+        try:
+            self._put_back()
+        finally:
+            came, self._came = self._came, []
+            for number, frame in came:
+                self._handlers[number](number, frame)
+
+    def _put_back(self) -> None:
+        while self._replaced:
+            try:
+                number = self._replaced[-1]
+                signal.signal(number, self._handlers[number])
+                self._replaced.pop()
+            except BaseException:  # of a handler that was put back already
+                self._put_back()
+                raise
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._holds:
-            self._came.append((number, frame))
-            self._end_wait()
-        else:  # another handler has raised before this one was put back
-            self._handlers[number](number, frame)
+        self._came.append((number, frame))
+        self._end_wait()
 
 
 def _is_handled(number: int) -> bool:

@@ -35,6 +35,7 @@ from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.outlet import Outlet
 from minigun_py.engine.permits import Permits
 from minigun_py.engine.ready_source import ReadySource, ready_sources
+from minigun_py.engine.seating import Seating
 from minigun_py.engine.shutdown import Phase, Shutdown
 from minigun_py.engine.source_lane import SourceLane
 from minigun_py.engine.verdict import Verdict
@@ -45,8 +46,6 @@ from minigun_py.primitives.cancel import CancelToken
 from minigun_py.primitives.daemon import daemon_thread
 
 if TYPE_CHECKING:
-    from minigun_py.contexts.switchboard import Switchboard
-    from minigun_py.contexts.visitor import Visitor
     from minigun_py.engine.source_books import SourceBooks
 
 __all__ = ["Orchestrator"]
@@ -77,7 +76,7 @@ class Orchestrator:
         self._tell_end: Callable[[], None] = _nobody
         self._ended = threading.Event()
         self._ends: list[Inlet] = []
-        self._board: Switchboard | None = None
+        self._seating: Seating | None = None
         self.outlet: Outlet | None = None
 
     def open(self) -> None:
@@ -111,8 +110,8 @@ class Orchestrator:
             for thread in self._threads:
                 thread.join()  # the lane has ended; the thread is on its last line
         self._forget()
-        if self._board is not None and not self.abandoned:
-            self._board.close()
+        if self._seating is not None and not self.abandoned:
+            self._seating.close()
         return True
 
     def on_end(self, tell: Callable[[], None]) -> None:
@@ -189,12 +188,9 @@ class Orchestrator:
         ready = self._ready_sources()
         doorways = Doorways(self._segments, self._wanted, self._clock, ready)
         permits, books = _permits(self._segments), self._books
-        polled = [segment for segment in self._segments if _is_polled(segment)]
-        self._board = _board() if polled else None
+        self._seating = Seating(self._segments, self._wanted)
         if doorways.outlet is not None:
-            leads_out = any(not way_out.targets for segment in polled for way_out in segment.exits)
-            visitor = _visitor(self._board) if leads_out else None
-            self.outlet = Outlet(doorways.outlet, doorways.at_once, visitor)
+            self.outlet = Outlet(doorways.outlet, doorways.at_once, self._seating.taker())
         self._lanes += ready.values()
         taken_from = {source.name for source in ready.values()}
         for number, segment in enumerate(self._segments):
@@ -228,7 +224,7 @@ class Orchestrator:
                     doorways.loop_of(name),
                     permits.get(segment.head.options.ground.block),
                     books.tracking if books else None,
-                    self._board,
+                    self._seating.board_of(segment),
                 )
                 doorways.measure(name, lane)
             self._lanes.append(lane)
@@ -273,8 +269,8 @@ class Orchestrator:
         self._call_keeper()
 
     def _call_keeper(self) -> None:
-        if self._board is not None:
-            self._board.hurry()
+        if self._seating is not None:
+            self._seating.hurry()
 
     def _enter(self, phase: Phase) -> bool:
         with self._lock:
@@ -303,23 +299,6 @@ def _permits(segments: Sequence[Segment]) -> dict[str | None, Permits]:
         for segment in segments
         if shared[segment.head.options.ground.block] > 1
     }
-
-
-def _board() -> Switchboard:
-    from minigun_py.contexts.switchboard import Switchboard  # here: threads have no use for it
-
-    return Switchboard()
-
-
-def _visitor(board: Switchboard | None) -> Visitor | None:
-    from minigun_py.contexts.visitor import Visitor
-
-    return None if board is None else Visitor(board)
-
-
-def _is_polled(segment: Segment) -> bool:
-    """Whether its workers are behind sockets."""
-    return not segment.is_source and registry.traits_of(segment.spec.kind).polled
 
 
 def _turn(segment: Segment) -> int:

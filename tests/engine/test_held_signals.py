@@ -78,26 +78,27 @@ def test_every_signal_that_came_is_told_of_until_one_raises() -> None:
     assert sorted(called) == sorted(HELD)
 
 
-def test_a_handler_that_raises_before_all_are_held_leaves_none_of_them_dumb(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("moment", range(len(HELD) * 2))
+def test_a_handler_that_raises_as_it_is_entered_or_left_leaves_all_as_they_were(
+    moment: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signal, "valid_signals", lambda: HELD)
     held = HeldSignals(lambda: None)
     monkeypatch.undo()
-    replace, replaced = signal.signal, []
+    replace, steps = signal.signal, iter(range(100))
 
-    def replace_one(number: int, handler: signal.Handlers) -> object:
-        if replaced:
-            raise Raised("from a handler that was not held yet")
-        replaced.append(number)
+    def replace_and_be_hit(number: int, handler: signal.Handlers) -> object:
+        if next(steps) == moment:  # by a signal that nobody holds, yet or any more
+            raise Raised("from another handler")
         return replace(number, handler)
 
-    monkeypatch.setattr(signal, "signal", replace_one)
+    entered = []
+    monkeypatch.setattr(signal, "signal", replace_and_be_hit)
     with pytest.raises(Raised), held:
-        raise AssertionError("it was entered")
+        entered.append(True)
     monkeypatch.undo()
-    with pytest.raises(Raised):
-        send(replaced[0])
+    assert entered == [True] * (moment >= len(HELD))
+    assert [signal.getsignal(number) for number in HELD] == [raise_it, raise_it]
 
 
 def test_another_thread_holds_nothing() -> None:
