@@ -170,11 +170,6 @@ class Switchboard:
         if self._will_look != get_ident():
             self._wake.set()
 
-    @property
-    def descriptor_to_write(self) -> int:
-        """For what can only write a byte to end the poll: the C half of a signal handler."""
-        return self._wake.descriptor_to_write
-
     def interrupt(self) -> None:
         """As `wake`, for the handler of a signal, which comes in between whatever its thread does.
 
@@ -238,7 +233,8 @@ class Switchboard:
         if self._coming:
             self._welcome()
         for line in self._lines:
-            line.woken |= line.due.passed
+            if line.due.passed:  # and nothing else is written: another thread may just wake it
+                line.woken = True
         while awake := [line for line in self._lines if line.woken]:
             self._will_look = get_ident()
             for line in awake:

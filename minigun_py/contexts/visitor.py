@@ -38,11 +38,6 @@ class Visitor:
         self._is_called = True
         self._board.interrupt()
 
-    @property
-    def descriptor_to_write(self) -> int:
-        """Behind which a byte has the visitor look whether he was called."""
-        return self._board.descriptor_to_write
-
     def wait(self, deadline: Deadline) -> None:
         """Have the seat until a call, or the deadline."""
         self._board.visit(lambda: self._is_called, deadline)

@@ -4,6 +4,9 @@ Python runs the handler of a signal between any two steps of the main thread, an
 (KeyboardInterrupt, above all) is raised there. While this is entered a signal is noted, and a wait
 is ended; its handler is called when this is left. Outside of it all handlers are as they were.
 
+Whoever sends one more meanwhile finds that nothing has come of the first: something does not end,
+and the handler is called at once, whatever it tears.
+
 *Threads*: in any but the main thread no handler runs, and nothing is done.
 """
 
@@ -68,8 +71,11 @@ class HeldSignals:
                 raise
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._came.append((number, frame))
-        self._end_wait()
+        if self._came:
+            self._handlers[number](number, frame)
+        else:
+            self._came.append((number, frame))
+            self._end_wait()
 
 
 def _is_handled(number: int) -> bool:

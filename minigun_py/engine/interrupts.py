@@ -2,8 +2,8 @@
 
 Python may raise KeyboardInterrupt between any two steps, also while a lock is being taken or a
 lane started, and it can sleep through a signal that comes just before a wait. So for the time of
-a run with lanes the signal is written to a pipe, and the caller waits on that pipe alone, or as a
-visitor of a switchboard on that of the board; whatever else ends the wait rings the same bell.
+a run with lanes the signal is written to a pipe, and the caller waits on that pipe alone; whatever
+else ends the wait rings the same bell.
 
 Only in the main thread, and only in place of Python's own handler: one that the program has set
 stays in force. The earlier state is restored at the end.
@@ -14,15 +14,10 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from minigun_py.clock import Deadline
 from minigun_py.contexts.readable import wait_readable
 from minigun_py.contexts.wake_up import WakeUp
-from minigun_py.engine.held_signals import HeldSignals
-
-if TYPE_CHECKING:
-    from minigun_py.contexts.visitor import Visitor
 
 __all__ = ["Interrupts"]
 
@@ -34,8 +29,6 @@ class Interrupts:
         self._wake = WakeUp()
         self._came = self._told = 0
         self._installed = False
-        self._visitor: Visitor | None = None
-        self._held: HeldSignals | None = None
 
     def __enter__(self) -> Self:
         self._wake.__enter__()
@@ -53,32 +46,17 @@ class Interrupts:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         self._wake.__exit__()
 
-    def visit(self, visitor: Visitor | None) -> None:
-        """Wait as this visitor from now on, and so see to the loops of the run; None: wait here."""
-        self._visitor = visitor
-        self._held = None if visitor is None else HeldSignals(visitor.call_from_handler)
-        if self._installed:
-            end = (visitor or self._wake).descriptor_to_write
-            signal.set_wakeup_fd(end, warn_on_full_buffer=False)
-
     def ring(self) -> None:
         """End the wait, now or the next one. From any thread."""
-        (self._visitor.call if self._visitor else self._wake.set)()
+        self._wake.set()
 
     def wait(self, timeout: float | None) -> int:
         """Wait for a ring, Ctrl-C, or `timeout` seconds. How many Ctrl-C came since the last."""
-        if self._visitor is None or self._held is None:
-            wait_readable(self._wake, timeout)
-            self._wake.clear()
-        else:
-            with self._held:  # what other handlers raise must not tear a loop either
-                self._visitor.wait(Deadline.after(timeout))
-            self._visitor.clear()
+        wait_readable(self._wake, timeout)
+        self._wake.clear()
         new, self._told = self._came - self._told, self._came
         return new
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._came += 1
         self._wake.set()  # the signal may have come before the pipe was told of signals
-        if self._visitor is not None:
-            self._visitor.call_from_handler()

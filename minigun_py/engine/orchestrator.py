@@ -35,7 +35,7 @@ from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.outlet import Outlet
 from minigun_py.engine.permits import Permits
 from minigun_py.engine.ready_source import ReadySource, ready_sources
-from minigun_py.engine.seating import Seating
+from minigun_py.engine.seating import Seating, asks_nobody
 from minigun_py.engine.shutdown import Phase, Shutdown
 from minigun_py.engine.source_lane import SourceLane
 from minigun_py.engine.verdict import Verdict
@@ -188,7 +188,8 @@ class Orchestrator:
         ready = self._ready_sources()
         doorways = Doorways(self._segments, self._wanted, self._clock, ready)
         permits, books = _permits(self._segments), self._books
-        self._seating = Seating(self._segments, self._wanted)
+        has_time = self._token.remaining() is None and asks_nobody(self._segments, self._verdict)
+        self._seating = Seating(self._segments, self._wanted and has_time)
         if doorways.outlet is not None:
             self.outlet = Outlet(doorways.outlet, doorways.at_once, self._seating.taker())
         self._lanes += ready.values()

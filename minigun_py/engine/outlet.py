@@ -32,7 +32,7 @@ class Outlet:
     def __init__(
         self, receiver: Receiver[Any], at_once: int, visitor: Visitor | None = None
     ) -> None:
-        self._receiver, self._at_once, self.visitor = receiver, at_once, visitor
+        self._receiver, self._at_once, self._visitor = receiver, at_once, visitor
 
     def on_ready(self, wake: Callable[[], None]) -> None:
         """Have `wake` called when there may be outputs, or none will come."""
@@ -54,7 +54,7 @@ class Outlet:
             next_look: Tells when `look` has to be called, though none come.
             look: Sees to what is due.
         """
-        visitor = self.visitor
+        visitor = self._visitor
         received = self._receive if visitor is None else self._visiting(visitor)
         try:
             while True:

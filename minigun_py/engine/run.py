@@ -228,20 +228,19 @@ class Run:
         self, lanes: Orchestrator, interrupts: Interrupts, collected: list[Any] | None
     ) -> None:
         """Wait for the lanes, take their outputs, and see to what is due meanwhile."""
-        if lanes.outlet is not None:
-            interrupts.visit(lanes.outlet.visitor)
-            lanes.outlet.on_ready(interrupts.ring)
         lanes.on_end(interrupts.ring)
-        running = True
-        while running:
+        if lanes.outlet is not None:
+            lanes.outlet.on_ready(interrupts.ring)
+        while True:
             running = lanes.running  # looked at first: what came before the end is taken after it
             if lanes.outlet is not None and collected is not None:
                 for outputs in self._booked(lanes.outlet.take_all()):
                     collected += outputs
-            for _ in range(interrupts.wait(lanes.remaining()) if running else 0):
+            if not running:
+                return
+            for _ in range(interrupts.wait(lanes.remaining())):
                 self._interrupt(lanes)
             lanes.look()
-        interrupts.visit(None)
 
     def _interrupt(self, lanes: Orchestrator) -> None:
         if self._interrupted:

@@ -1,15 +1,19 @@
 """Who is at the switchboard of a run: the loops of its processes and interpreters, and one visitor.
 
-The visitor is who waits for what those loops bring about. That is whoever takes the outputs, if
+The visitor is who waits for what those loops bring about: whoever takes the outputs of a stream, if
 they come from there; else the first stage in the caller's process that gets items from there.
+
+But the thread of the user is not lent to what may keep it: to functions of his that the loops call,
+or to anything at all if the run is to end at some time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from minigun_py.contexts import registry
+from minigun_py.engine.verdict import Verdict
 from minigun_py.placement import ContextKind
 from minigun_py.plan.segment import Segment
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from minigun_py.contexts.switchboard import Switchboard
     from minigun_py.contexts.visitor import Visitor
 
-__all__ = ["Seating"]
+__all__ = ["Seating", "asks_nobody"]
 
 
 class Seating:
@@ -25,15 +29,15 @@ class Seating:
 
     Args:
         segments: The segments of the run.
-        outputs_wanted: Whether somebody takes the outputs.
+        takes: Whether somebody takes the outputs, and has time.
     """
 
-    def __init__(self, segments: Sequence[Segment], outputs_wanted: bool) -> None:
+    def __init__(self, segments: Sequence[Segment], takes: bool) -> None:
         polled = [segment for segment in segments if _is_polled(segment)]
         exits = [way_out for segment in polled for way_out in segment.exits]
         fed = {target for way_out in exits for target in way_out.targets}
         beside = [s.head.name for s in segments if s.head.name in fed and _is_inline(s)]
-        self._taker_visits = outputs_wanted and not all(way_out.targets for way_out in exits)
+        self._taker_visits = takes and not all(way_out.targets for way_out in exits)
         self._seated = {segment.head.name for segment in polled}
         self._seated |= set() if self._taker_visits else set(beside[:1])
         self._board = _board() if polled else None
@@ -59,6 +63,17 @@ class Seating:
         """All loops have ended. Idempotent."""
         if self._board is not None:
             self._board.close()
+
+
+def asks_nobody(segments: Iterable[Segment], verdict: Verdict) -> bool:
+    """Whether the loops call no function of the user, but what pickling calls."""
+    stages = [stage for segment in segments for stage in segment.stages]
+    return not (
+        verdict.observers
+        or verdict.hooks.of("on_failure")
+        or any(stage.worker_key is not None for stage in stages)
+        or any(callable(verdict.policy(stage.name).on_error) for stage in stages)
+    )
 
 
 def _is_polled(segment: Segment) -> bool:

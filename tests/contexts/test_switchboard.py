@@ -22,6 +22,7 @@ class Loop:
     """A loop over one pipe that notes who lets it do what."""
 
     def __init__(self, board: Switchboard) -> None:
+        self.board = board
         self.line: Line = board.line()
         self.pipe, self.says = os.pipe()
         self.is_over = False
@@ -68,6 +69,7 @@ class Loop:
     def end(self) -> None:
         self.is_over = True
         self.line.wake()
+        self.board.hurry()
         self.thread.join(LIMIT)
         assert not self.thread.is_alive()
 
@@ -261,6 +263,34 @@ def test_a_loop_that_wakes_another_is_followed_without_a_poll(room: Room) -> Non
     assert order in (["first", "second"], [])  # or the keeper had come before
     if not order:
         assert len(second.looked) > 1
+
+
+class Hit(Deadline):
+    """A moment at which another thread does something just as it is looked whether it has come."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        super().__init__(None)
+        object.__setattr__(self, "act", act)
+
+    @property
+    def passed(self) -> bool:
+        other = threading.Thread(target=self.act)  # type: ignore[attr-defined]
+        other.start()
+        other.join()
+        return False
+
+
+def test_a_wake_just_as_it_is_looked_what_is_due_is_not_lost(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switchboard, "AWAY_SECONDS", 2 * LIMIT)
+    loop = room.start()
+    room.visit(lambda: True)
+    looked = len(loop.looked)
+    loop.line.due = Hit(loop.line.wake)
+    room.visit(lambda: True)
+    assert loop.looked[looked:] == [get_ident()]
+    loop.line.due = FOR_EVER
 
 
 def test_nothing_is_heard_of_a_loop_that_is_over(room: Room) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import threading
 
 import pytest
 
@@ -107,6 +108,47 @@ CUT_WHILE_AWAY = """
     except RunCancelled:
         say("cancelled")
 """
+
+
+STUCK = """
+    class Stuck:
+        def __reduce__(self):
+            return rebuild, ()
+    def rebuild():
+        if os.getpid() == parent:
+            say("stuck")
+            threading.Event().wait()
+        return Stuck()
+    parent = os.getpid()
+    pipe = Pipeline("stuck", execution=KIND)
+    pipe.source(range(3))
+    @pipe.processor
+    def work(number):
+        return Stuck()
+    try:
+        TAKE
+    except BaseException as error:
+        say(type(error).__name__)
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("kind", ["fork"])
+@pytest.mark.parametrize("ended_by", ["Ctrl-C", "its time"])
+def test_an_output_that_is_never_rebuilt_does_not_keep_who_waits_for_it(
+    kind: str, ended_by: str
+) -> None:
+    take = "list(pipe.stream(TIME))".replace("TIME", "timeout=0.2" * (ended_by == "its time"))
+    with start(written_for(kind, STUCK.replace("TAKE", take))) as program:
+        assert program.hear() == "stuck"
+        program.watch()
+        for _ in range(2 if ended_by == "Ctrl-C" else 0):
+            program.signal(signal.SIGINT)
+            threading.Event().wait(0.2)  # or the two are one
+        ended = "KeyboardInterrupt" if ended_by == "Ctrl-C" else "RunTimedOut"
+        assert program.hear() == ended
+        assert program.wait() == 0
+        assert program.survivors(SOON) == []
 
 
 @kinds_that("polled", "killable")
