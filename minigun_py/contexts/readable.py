@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import math
 import select
-from typing import Protocol
+from typing import Final, Protocol
 
-__all__ = ["wait_readable"]
+from minigun_py.clock import Deadline
+
+__all__ = ["milliseconds", "wait_readable"]
+
+LONGEST_POLL: Final = 3600.0
 
 
 class HasDescriptor(Protocol):
@@ -25,4 +29,12 @@ def wait_readable(source: HasDescriptor, timeout: float | None) -> bool:
     """Wait at most `timeout` seconds, for ever if None. Whether there is something to read."""
     poller = select.poll()
     poller.register(source, select.POLLIN)
-    return bool(poller.poll(None if timeout is None else math.ceil(timeout * 1000)))
+    deadline = Deadline.after(timeout)
+    while not (heard := poller.poll(milliseconds(deadline.remaining()))) and not deadline.passed:
+        pass
+    return bool(heard)
+
+
+def milliseconds(seconds: float | None) -> int | None:
+    """For a poll, which knows no more than 24 days: it may be too early, and never is too late."""
+    return None if seconds is None else math.ceil(min(seconds, LONGEST_POLL) * 1000)

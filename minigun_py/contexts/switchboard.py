@@ -23,7 +23,6 @@ and is a leaf.
 
 from __future__ import annotations
 
-import math
 import select
 import threading
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from threading import get_ident
 from typing import Final, Protocol
 
 from minigun_py.clock import Deadline, earliest
+from minigun_py.contexts.readable import milliseconds
 from minigun_py.contexts.wake_up import WakeUp
 
 __all__ = ["Line", "PolledLoop", "Switchboard"]
@@ -148,9 +148,11 @@ class Switchboard:
         self._visits += 1
         if not self._seat.acquire(blocking=False):
             self._wanted = True
-            self._wake.set()
-            self._seat.acquire()  # whoever has it looks after each turn whether it is wanted
-            self._wanted = False
+            try:
+                self._wake.set()
+                self._seat.acquire()  # whoever has it looks after each turn whether it is wanted
+            finally:
+                self._wanted = False
         try:
             self._look()
             while not (ready() or deadline.passed):
@@ -246,7 +248,7 @@ class Switchboard:
         """Wait until something is heard, something is due, or the deadline."""
         dues = (line.due.remaining() for line in self._lines)
         seconds = earliest(deadline.remaining(), *dues)
-        for descriptor, events in self._poller.poll(_milliseconds(seconds)):
+        for descriptor, events in self._poller.poll(milliseconds(seconds)):
             line = self._by_descriptor.get(descriptor)
             if line is not None:
                 self._will_look = get_ident()
@@ -289,7 +291,3 @@ class Switchboard:
                     lines.remove(line)
         line.error, line.over = error, True
         line.called.set()
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else math.ceil(seconds * 1000)

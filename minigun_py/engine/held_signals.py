@@ -2,7 +2,8 @@
 
 Python runs the handler of a signal between any two steps of the main thread, and what it raises
 (KeyboardInterrupt, above all) is raised there. While this is entered a signal is noted, and a wait
-is ended; its handler is called when this is left. Outside of it all handlers are as they were.
+is ended; its handler is called when this is left. Outside of it all handlers are as they were, and
+so they are in a process that another thread forks meanwhile.
 
 Whoever sends one more meanwhile finds that nothing has come of the first: something does not end,
 and the handler is called at once, whatever it tears.
@@ -12,15 +13,23 @@ and the handler is called at once, whatever it tears.
 
 from __future__ import annotations
 
+import os
 import signal
+from _signal import getsignal  # type: ignore[import-not-found]
+from _signal import signal as replace
 from collections.abc import Callable
 from threading import get_ident, main_thread
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["HeldSignals"]
 
 Handler = Callable[[int, FrameType | None], Any]
+# What is in `_signal` does without a search for the name of each number, as in `signal`, which
+# would take longer than all else here.
+_ALL: Final = [*map(int, signal.valid_signals())]
+_REPLACED: Final[list[tuple[int, Handler]]] = []
+"""What was held last, and is not back yet. There is one main thread, and it holds nothing twice."""
 
 
 class HeldSignals:
@@ -32,42 +41,38 @@ class HeldSignals:
 
     def __init__(self, end_wait: Callable[[], None]) -> None:
         self._end_wait = end_wait
-        self._numbers = [*filter(_is_handled, signal.valid_signals())]
         self._main = main_thread().ident
         self._handlers: dict[int, Handler] = {}
-        self._replaced: list[int] = []
         self._came: list[tuple[int, FrameType | None]] = []
 
     def __enter__(self) -> None:
         if get_ident() != self._main:
             return
         try:
-            for number in self._numbers:
-                handler = signal.getsignal(number)
+            for number in _ALL:  # each time: the program may have set another
+                handler = getsignal(number)
                 if callable(handler):
                     self._handlers[number] = handler
-                    self._replaced.append(number)
-                    signal.signal(number, self._note)
+                    _REPLACED.append((number, handler))
+                    replace(number, self._note)
         except BaseException:  # of a handler that was not replaced yet
             self.__exit__()
             raise
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._put_back()
+            _put_back()
         finally:
-            came, self._came = self._came, []
-            for number, frame in came:
-                self._handlers[number](number, frame)
+            self._tell()
 
-    def _put_back(self) -> None:
-        while self._replaced:
+    def _tell(self) -> None:
+        """Call the handlers of what came, all of them whatever one raises."""
+        while self._came:
+            number, frame = self._came.pop(0)
             try:
-                number = self._replaced[-1]
-                signal.signal(number, self._handlers[number])
-                self._replaced.pop()
-            except BaseException:  # of a handler that was put back already
-                self._put_back()
+                self._handlers[number](number, frame)
+            except BaseException:
+                self._tell()
                 raise
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -78,5 +83,14 @@ class HeldSignals:
             self._end_wait()
 
 
-def _is_handled(number: int) -> bool:
-    return callable(signal.getsignal(number))
+def _put_back() -> None:
+    while _REPLACED:
+        try:
+            replace(*_REPLACED[-1])
+            _REPLACED.pop()
+        except BaseException:  # of a handler that was put back already
+            _put_back()
+            raise
+
+
+os.register_at_fork(after_in_child=_put_back)  # its only thread is its main thread

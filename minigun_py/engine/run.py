@@ -188,8 +188,12 @@ class Run:
         if self._lanes is not None:
             with Interrupts() as interrupts:
                 self.begin()
-                if self._begun:
-                    self._watch(self._lanes, interrupts, collected)
+                try:
+                    if self._begun:
+                        self._watch(self._lanes, interrupts, collected)
+                except BaseException as error:  # of a handler that the program has set
+                    error.report = self.end_early("what waited for it was left")  # type: ignore[attr-defined]
+                    raise
                 return self.conclude()
         self.begin()
         try:

@@ -66,6 +66,7 @@ def _drawn(run: Run, ended: list[RunReport]) -> Drawn:
 
     No method: a generator that knew its stream would keep it, and so the run.
     """
+    program = os.getpid()
     run.begin()
     try:
         yield ()
@@ -77,6 +78,8 @@ def _drawn(run: Run, ended: list[RunReport]) -> Drawn:
                 _drop(given)
                 raise
     except BaseException as error:
+        if os.getpid() != program:  # a copy that the user has forked has none of its threads
+            raise
         ended.append(run.end_early("the stream was left"))
         error.report = ended[0]  # type: ignore[attr-defined]
         raise

@@ -10,6 +10,7 @@ from types import FrameType
 
 import pytest
 
+from minigun_py.engine import held_signals
 from minigun_py.engine.held_signals import HeldSignals
 
 HELD = (signal.SIGUSR1, signal.SIGUSR2)
@@ -84,23 +85,55 @@ def test_a_second_signal_is_let_through_since_nothing_came_of_the_first() -> Non
 def test_a_handler_that_raises_as_it_is_entered_or_left_leaves_all_as_they_were(
     moment: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signal, "valid_signals", lambda: HELD)
+    monkeypatch.setattr(held_signals, "_ALL", HELD)
     held = HeldSignals(lambda: None)
-    monkeypatch.undo()
-    replace, steps = signal.signal, iter(range(100))
+    replace, steps = held_signals.replace, iter(range(100))
 
-    def replace_and_be_hit(number: int, handler: signal.Handlers) -> object:
+    def replace_and_be_hit(number: int, handler: object) -> object:
         if next(steps) == moment:  # by a signal that nobody holds, yet or any more
             raise Raised("from another handler")
         return replace(number, handler)
 
+    monkeypatch.setattr(held_signals, "replace", replace_and_be_hit)
     entered = []
-    monkeypatch.setattr(signal, "signal", replace_and_be_hit)
     with pytest.raises(Raised), held:
         entered.append(True)
     monkeypatch.undo()
     assert entered == [True] * (moment >= len(HELD))
     assert [signal.getsignal(number) for number in HELD] == [raise_it, raise_it]
+
+
+def test_a_handler_that_the_program_sets_later_is_held_too() -> None:
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    held = HeldSignals(lambda: None)
+    with held:
+        pass
+    signal.signal(signal.SIGUSR1, raise_it)
+    went_on = False
+    with pytest.raises(Raised), held:
+        send()
+        went_on = True
+    assert went_on
+
+
+def test_nothing_that_came_is_lost_though_a_handler_raises() -> None:
+    called: list[int] = []
+    signal.signal(signal.SIGUSR2, lambda number, _: called.append(number))
+    held = HeldSignals(lambda: None)
+    held._came += [(signal.SIGUSR1, None), (signal.SIGUSR2, None)]
+    with pytest.raises(Raised), held:
+        pass
+    assert called == [signal.SIGUSR2]
+
+
+def test_a_process_that_another_thread_forks_meanwhile_has_the_handlers_of_the_program() -> None:
+    held = HeldSignals(lambda: None)
+    with held:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if [signal.getsignal(n) for n in HELD] == [raise_it] * 2 else 1)
+        assert signal.getsignal(signal.SIGUSR1) is not raise_it
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_another_thread_holds_nothing() -> None:

@@ -110,6 +110,42 @@ CUT_WHILE_AWAY = """
 """
 
 
+LEFT_RUN = """
+    class Enough(Exception):
+        pass
+    def enough(number, frame):
+        raise Enough
+    signal.signal(signal.SIGALRM, enough)
+    def left():
+        return len(os.listdir("/proc/self/fd")), threading.active_count()
+    before = left()
+    pipe = Pipeline("endless", execution=KIND)
+    pipe.source(itertools.count())
+    @pipe.processor
+    def work(number):
+        return number
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        pipe.run()
+    except Enough as error:
+        say("left", "work" in error.report.stages, left() == before)
+"""
+
+IN_A_COPY = """
+    pipe = Pipeline("copied", execution=KIND)
+    pipe.source(range(2000))
+    @pipe.processor
+    def work(number):
+        return number
+    stream = pipe.stream()
+    first = next(stream)
+    child = os.fork()
+    if not child:
+        del stream
+        os._exit(7)
+    say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 1 + len(list(stream)))
+"""
+
 STUCK = """
     class Stuck:
         def __reduce__(self):
@@ -187,4 +223,18 @@ def test_workers_go_on_while_nobody_takes_their_outputs(kind: str) -> None:
 def test_a_run_that_is_cut_ends_though_nobody_takes_its_outputs(kind: str) -> None:
     with start(written_for(kind, CUT_WHILE_AWAY)) as program:
         assert [program.hear(), program.hear()] == ["over", "cancelled"]
+        assert program.wait() == 0
+
+
+@kinds_that("polled", "killable")
+def test_what_a_handler_raises_out_of_a_run_ends_it(kind: str) -> None:
+    with start(written_for(kind, LEFT_RUN)) as program:
+        assert program.hear() == "left True True"
+        assert program.wait() == 0
+
+
+@kinds_that("polled", "killable")
+def test_a_copy_of_the_program_that_drops_a_stream_does_not_end_it(kind: str) -> None:
+    with start(written_for(kind, IN_A_COPY)) as program:
+        assert program.hear() == "7 2000"
         assert program.wait() == 0
