@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import os
 import signal
-from _signal import getsignal  # type: ignore[import-not-found]
-from _signal import signal as replace
 from collections.abc import Callable
+from importlib import import_module
 from threading import get_ident, main_thread
 from types import FrameType
 from typing import Any, Final
@@ -25,8 +24,11 @@ from typing import Any, Final
 __all__ = ["HeldSignals"]
 
 Handler = Callable[[int, FrameType | None], Any]
-# What is in `_signal` does without a search for the name of each number, as in `signal`, which
-# would take longer than all else here.
+# As those of `signal`, but without a search for the name of each number, which would take longer
+# than all else here.
+_WITHOUT_NAMES: Any = import_module("_signal")
+getsignal, replace = _WITHOUT_NAMES.getsignal, _WITHOUT_NAMES.signal
+
 _ALL: Final = [*map(int, signal.valid_signals())]
 _REPLACED: Final[list[tuple[int, Handler]]] = []
 """What was held last, and is not back yet. There is one main thread, and it holds nothing twice."""
