@@ -7,6 +7,10 @@ import os
 import pytest
 from hypothesis import settings
 
+from support.forked_coverage import free_the_lock_in_children
+
+free_the_lock_in_children()
+
 
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind(no_leaks: None) -> None:
