@@ -35,7 +35,7 @@ from minigun_py.engine.outbox import Outbox
 from minigun_py.engine.outlet import Outlet
 from minigun_py.engine.permits import Permits
 from minigun_py.engine.ready_source import ReadySource, ready_sources
-from minigun_py.engine.seating import Seating, asks_nobody
+from minigun_py.engine.seating import Seating, may_be_lent
 from minigun_py.engine.shutdown import Phase, Shutdown
 from minigun_py.engine.source_lane import SourceLane
 from minigun_py.engine.verdict import Verdict
@@ -188,10 +188,9 @@ class Orchestrator:
         ready = self._ready_sources()
         doorways = Doorways(self._segments, self._wanted, self._clock, ready)
         permits, books = _permits(self._segments), self._books
-        has_time = self._token.remaining() is None and asks_nobody(self._segments, self._verdict)
-        self._seating = Seating(self._segments, self._wanted and has_time)
+        self._seating = seating = self._made_seating()
         if doorways.outlet is not None:
-            self.outlet = Outlet(doorways.outlet, doorways.at_once, self._seating.taker())
+            self.outlet = Outlet(doorways.outlet, doorways.at_once, seating.taker())
         self._lanes += ready.values()
         taken_from = {source.name for source in ready.values()}
         for number, segment in enumerate(self._segments):
@@ -225,11 +224,15 @@ class Orchestrator:
                     doorways.loop_of(name),
                     permits.get(segment.head.options.ground.block),
                     books.tracking if books else None,
-                    self._seating.board_of(segment),
+                    seating.board_of(segment),
                 )
                 doorways.measure(name, lane)
             self._lanes.append(lane)
         self._ends = doorways.close()
+
+    def _made_seating(self) -> Seating:
+        lent = may_be_lent(self._segments, self._verdict, self._token)
+        return Seating(self._segments, self._wanted and lent)
 
     def _ready_sources(self) -> dict[str, ReadySource]:
         """The sources that are taken from as they are, by the name of who takes."""

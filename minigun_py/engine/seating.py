@@ -16,12 +16,13 @@ from minigun_py.contexts import registry
 from minigun_py.engine.verdict import Verdict
 from minigun_py.placement import ContextKind
 from minigun_py.plan.segment import Segment
+from minigun_py.primitives.cancel import CancelToken
 
 if TYPE_CHECKING:
     from minigun_py.contexts.switchboard import Switchboard
     from minigun_py.contexts.visitor import Visitor
 
-__all__ = ["Seating", "asks_nobody"]
+__all__ = ["Seating", "may_be_lent"]
 
 
 class Seating:
@@ -29,7 +30,7 @@ class Seating:
 
     Args:
         segments: The segments of the run.
-        takes: Whether somebody takes the outputs, and has time.
+        takes: Whether somebody takes the outputs, and his thread may be lent.
     """
 
     def __init__(self, segments: Sequence[Segment], takes: bool) -> None:
@@ -65,11 +66,12 @@ class Seating:
             self._board.close()
 
 
-def asks_nobody(segments: Iterable[Segment], verdict: Verdict) -> bool:
-    """Whether the loops call no function of the user, but what pickling calls."""
+def may_be_lent(segments: Iterable[Segment], verdict: Verdict, token: CancelToken) -> bool:
+    """Whether nothing is there that may keep the user's thread, but what pickling calls."""
     stages = [stage for segment in segments for stage in segment.stages]
     return not (
-        verdict.observers
+        token.remaining() is not None
+        or verdict.observers
         or verdict.hooks.of("on_failure")
         or any(stage.worker_key is not None for stage in stages)
         or any(callable(verdict.policy(stage.name).on_error) for stage in stages)

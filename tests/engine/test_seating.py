@@ -8,7 +8,7 @@ import pytest
 
 from minigun_py.engine.failure import Policy
 from minigun_py.engine.ledger import Ledger
-from minigun_py.engine.seating import Seating, asks_nobody
+from minigun_py.engine.seating import Seating, may_be_lent
 from minigun_py.engine.verdict import Verdict
 from minigun_py.events import Observers
 from minigun_py.plan.hooks import Hook, Hooks
@@ -94,5 +94,14 @@ def test_nobody_is_lent_to_functions_of_the_user(
     segments, clock = segments_of((source("s"), stage)), VirtualClock()
     ledger = Ledger([stage for segment in segments for stage in segment.stages])
     told = {"policies": {}, "observers": Observers(), **over}
-    verdict = Verdict(CancelToken(clock), ledger, clock=clock, **told)
-    assert asks_nobody(segments, verdict) is lent
+    token = CancelToken(clock)
+    verdict = Verdict(token, ledger, clock=clock, **told)
+    assert may_be_lent(segments, verdict, token) is lent
+
+
+def test_nobody_is_lent_whose_run_is_to_end_at_some_time() -> None:
+    segments, clock = segments_of((source("s"), fork("a"))), VirtualClock()
+    token = CancelToken(clock).child(timeout=1.0)
+    ledger = Ledger([stage for segment in segments for stage in segment.stages])
+    verdict = Verdict(token, ledger, {}, Observers(), clock)
+    assert not may_be_lent(segments, verdict, token)
